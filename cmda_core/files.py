@@ -1,0 +1,57 @@
+"""Writes files so that a half-written one is never seen under its final name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cmda_core.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; it takes the place of ``path`` if the block succeeds.
+
+    The temporary name ends in the suffixes of ``path``, because libraries choose the format by them.
+
+    Args:
+        path: Final place of the file; missing parent folders are made.
+
+    Raises:
+        OutputError: If the file cannot be written (full disk, read-only folder, no permission).
+            What was at ``path`` before is still there.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: cannot be written ({reason}). Free some space or choose a folder that can be written to."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write an indented JSON file, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

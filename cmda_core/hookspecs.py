@@ -1,0 +1,111 @@
+"""The extension points of cmda: the whole plugin API on one page.
+
+A plugin is a module, named in the entry-point group ``cmda.plugins``, with one or more of the
+hooks below. Each returns offers: what can be asked for by name. Hooks are called whenever plugins
+are listed, so they must be cheap: import torch inside ``build``, not at the top of the module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pluggy import HookimplMarker, HookspecMarker
+
+from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
+from cmda_core.schema import PluginConfig, Task
+
+hookspec = HookspecMarker("cmda")
+hookimpl = HookimplMarker("cmda")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What every kind of plugin says of itself.
+
+    Attributes:
+        name: What the user types; lower case, words joined by hyphens, unique within its kind.
+        summary: One line for lists.
+        config: Model of the settings; ``config()`` is the published method.
+        reference: Paper or repository that defines the method, as a DOI or URL.
+        version: Changes whenever the plugin's results change: a finished stage is then run again.
+    """
+
+    name: str
+    summary: str
+    config: type[PluginConfig]
+    reference: str
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessorOffer(Offer):
+    """A preprocessor: ``build`` makes an unfitted one, ``load`` restores one that ``save`` wrote."""
+
+    build: Callable[[Any, Task], Preprocessor]
+    load: Callable[[Path], Preprocessor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatorOffer(Offer):
+    """A translator.
+
+    Attributes:
+        build: Makes an untrained translator from its settings and the task.
+        load: Restores a translator from a folder that its ``save`` wrote.
+        shared_encoder: True if what ``build`` makes is a SharedEncoder too.
+    """
+
+    build: Callable[[Any, Task], Translator]
+    load: Callable[[Path], Translator]
+    shared_encoder: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmenterOffer(Offer):
+    """A segmenter: ``build`` makes an untrained one, ``load`` restores one that ``save`` wrote."""
+
+    build: Callable[[Any, Task], Segmenter]
+    load: Callable[[Path], Segmenter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraderOffer(Offer):
+    """A grader.
+
+    Attributes:
+        build: Makes an untrained grader from its settings and the task.
+        load: Restores a grader from a folder that its ``save`` wrote; it is given the encoder of
+            the run's translator if ``needs_encoder``.
+        needs_encoder: True if it only works with a translator that is a SharedEncoder.
+    """
+
+    build: Callable[[Any, Task], Grader]
+    load: Callable[[Path, SharedEncoder | None], Grader]
+    needs_encoder: bool = False
+
+
+@hookspec
+def offer_preprocessors() -> Iterable[PreprocessorOffer]:
+    """Preprocessors that this plugin adds."""
+    return ()
+
+
+@hookspec
+def offer_translators() -> Iterable[TranslatorOffer]:
+    """Translators that this plugin adds."""
+    return ()
+
+
+@hookspec
+def offer_segmenters() -> Iterable[SegmenterOffer]:
+    """Segmenters that this plugin adds."""
+    return ()
+
+
+@hookspec
+def offer_graders() -> Iterable[GraderOffer]:
+    """Graders that this plugin adds."""
+    return ()

@@ -1,0 +1,103 @@
+"""What the harness gives to a plugin for one stage: a folder, devices, a seed, logs, progress."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmda_core.files import replacing
+from cmda_core.progress import Progress, Silent
+from cmda_core.schema import Runtime
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+@dataclass
+class Run:
+    """The surroundings of one stage.
+
+    Attributes:
+        folder: The stage's own folder. A plugin writes nowhere else. What it finds here when
+            ``fit`` is called comes from an interrupted call with the same data and settings.
+        runtime: Device, precision, seed and processes.
+        progress: Where to show how far the work has come.
+    """
+
+    folder: Path
+    runtime: Runtime = field(default_factory=Runtime)
+    progress: Progress = field(default_factory=Silent)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random choices."""
+        return self.runtime.seed
+
+    @property
+    def jobs(self) -> int:
+        """Processes for work per case; at least 1."""
+        return self.runtime.jobs if self.runtime.jobs > 0 else os.cpu_count() or 1
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """Lightning Fabric, launched on the run's device; torch threads are set as asked for."""
+        import torch
+        from lightning.fabric import Fabric
+
+        if self.runtime.threads:
+            torch.set_num_threads(self.runtime.threads)
+        fabric = Fabric(
+            accelerator=self.runtime.device,
+            devices=self.runtime.devices,
+            precision=self.runtime.precision,
+        )
+        fabric.launch()
+        return fabric
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where `cmda_core.training.train` keeps its state."""
+        return self.folder / "checkpoint.safetensors"
+
+    def log(self, step: int, values: Mapping[str, float], name: str = "training") -> None:
+        """Append scalars to ``<name>.csv``: one ``step,key,value`` row each."""
+        path = self.folder / f"{name}.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            rows = csv.writer(stream)
+            if new:
+                rows.writerow(["step", "key", "value"])
+            rows.writerows([step, key, repr(float(value))] for key, value in values.items())
+
+    def rewind_log(self, step: int, name: str = "training") -> None:
+        """Drop what was logged after ``step``: an interrupted training does those steps again."""
+        path = self.folder / f"{name}.csv"
+        if not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
+        with replacing(path) as temporary:
+            temporary.write_text("".join([*lines[:1], *kept]), encoding="utf-8")
+
+    def picture(self, name: str, pixels: NDArray[np.uint8]) -> None:
+        """Save a picture as ``pictures/<name>.png``.
+
+        Args:
+            name: File name without ending.
+            pixels: Grey ``(H, W)`` or colour ``(H, W, 3)``, uint8.
+        """
+        from PIL import Image
+
+        with replacing(self.folder / "pictures" / f"{name}.png") as temporary:
+            Image.fromarray(pixels).save(temporary)

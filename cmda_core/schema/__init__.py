@@ -1,0 +1,22 @@
+"""Typed configuration and data records: task, case, cohort, experiment."""
+
+from cmda_core.schema.cohort import Case, Cohort, Pose
+from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, PluginChoice, Runtime
+from cmda_core.schema.settings import PluginConfig, apply_overrides, parse_settings, read_yaml
+from cmda_core.schema.task import Task
+
+__all__ = [
+    "Baselines",
+    "Case",
+    "Cohort",
+    "DataConfig",
+    "Experiment",
+    "PluginChoice",
+    "PluginConfig",
+    "Pose",
+    "Runtime",
+    "Task",
+    "apply_overrides",
+    "parse_settings",
+    "read_yaml",
+]

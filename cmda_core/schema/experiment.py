@@ -1,0 +1,106 @@
+"""The experiment file: what is run, on which data, with which plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cmda_core.schema.settings import PluginConfig
+from cmda_core.schema.task import Task
+
+
+class PluginChoice(BaseModel):
+    """The plugin of a stage, and its settings under the same heading."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    plugin: str
+    """Name that ``cmda plugins list`` prints."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the plugin's name."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataConfig(PluginConfig):
+    """Where the scans are."""
+
+    layout: Literal["crossmoda2022"] = "crossmoda2022"
+    """How files and folders are named."""
+
+    root: Path = Path("data")
+    """Folder of the dataset; relative to the experiment file."""
+
+    reference: Path | None = None
+    """Folder with the held-out labels and grades of the test scans, for the evaluation only."""
+
+
+class Baselines(PluginConfig):
+    """What the method is compared with in the same run."""
+
+    source_only: bool = False
+    """Also train the segmenter on the source modality alone: the lower bound without adaptation."""
+
+    graders: tuple[PluginChoice, ...] = ()
+    """Further graders, on the same masks."""
+
+
+class Runtime(PluginConfig):
+    """Where and how the work is done. Nothing here may change what is learnt, but for rounding."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Processor for training and inference."""
+
+    devices: int = Field(default=1, ge=1)
+    """Number of GPUs (or processes) per training."""
+
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """Arithmetic of the training."""
+
+    seed: int = Field(default=0, ge=0)
+    """Same seed, same machine: same result."""
+
+    threads: int = Field(default=0, ge=0)
+    """Torch threads per process; 0 leaves it to torch."""
+
+    jobs: int = Field(default=1, ge=-1)
+    """Processes for the work per case; -1 takes one per core."""
+
+
+class Experiment(PluginConfig):
+    """One experiment: data, the plugin of every stage, and where it runs."""
+
+    name: str = "experiment"
+    """Shown in tables and reports."""
+
+    task: Task = Task()
+    """Modalities and structures."""
+
+    data: DataConfig = DataConfig()
+    """The dataset."""
+
+    preprocessor: PluginChoice = PluginChoice(plugin="crossmoda")
+    """Brings scans onto one grid and one intensity scale."""
+
+    translator: PluginChoice = PluginChoice(plugin="msf-net")
+    """Renders one modality as the other."""
+
+    segmenter: PluginChoice = PluginChoice(plugin="nnunet")
+    """Labels the structures."""
+
+    grader: PluginChoice = PluginChoice(plugin="msf-koos-net")
+    """Predicts the Koos grade."""
+
+    baselines: Baselines = Baselines()
+    """What the method is compared with."""
+
+    runtime: Runtime = Runtime()
+    """Device, seed, processes."""
+
+    @field_validator("preprocessor", "translator", "segmenter", "grader", mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"plugin": value} if isinstance(value, str) else value

@@ -1,0 +1,167 @@
+"""Reads, checks and writes NIfTI files."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from cmda_core.errors import DataError, GeometryError
+from cmda_core.files import replacing
+from cmda_core.volumes.geometry import Grid, check_affine
+from cmda_core.volumes.volume import LabelVolume, Volume
+
+INTENSITY_STEP = 1 / 32767
+"""Prepared intensities lie in [-1, 1]; as int16 they are stored in steps of this size."""
+
+LABEL_TOLERANCE = 1e-3
+"""Labels stored as floating-point numbers may be this far from a whole number."""
+
+
+def read_volume(path: Path, modality: str, case: str | None = None) -> Volume:
+    """Read a scan.
+
+    Args:
+        path: A ``.nii`` or ``.nii.gz`` file with one three-dimensional volume.
+        modality: MR sequence of the scan.
+        case: Identifier; the file's name without endings if left out.
+
+    Raises:
+        DataError: If the file is missing, cannot be decoded, or holds NaN or infinite intensities.
+        GeometryError: If it is not three-dimensional or its affine makes no sense.
+    """
+    image = _open(path)
+    voxels = _decode(image, path).astype(np.float32, copy=False)
+    bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
+    if bad:
+        raise DataError(f"{path}: {bad} voxels are NaN or infinite. Replace them before using the scan.")
+    return Volume(voxels, _affine(image, path), modality, case or case_name(path))
+
+
+def read_labels(path: Path, case: str | None = None) -> LabelVolume:
+    """Read a label map; labels stored as floats are rounded.
+
+    Raises:
+        DataError: If the file is missing, cannot be decoded, or holds values that are not whole
+            numbers from 0 to 255 (within ``LABEL_TOLERANCE``).
+        GeometryError: If it is not three-dimensional or its affine makes no sense.
+    """
+    image = _open(path)
+    values = _decode(image, path)
+    if values.dtype != np.uint8:
+        values = _rounded(values, path)
+    return LabelVolume(values, _affine(image, path), case or case_name(path))
+
+
+def read_grid(path: Path) -> Grid:
+    """Read size and place of a volume from its header alone.
+
+    Raises:
+        DataError: If the file is missing or is not a NIfTI file.
+        GeometryError: If it is not three-dimensional or its affine makes no sense.
+    """
+    image = _open(path)
+    return Grid.model_validate({"shape": image.shape, "affine": _affine(image, path)})
+
+
+def write_volume(path: Path, volume: Volume | LabelVolume, *, step: float | None = None) -> None:
+    """Write a NIfTI file, whole or not at all.
+
+    Args:
+        path: Ends in ``.nii.gz``, or in ``.nii`` for a file of which single slices can be read.
+        volume: A scan is stored as float32, a label map as uint8.
+        step: Store a scan as int16 in steps of this size instead, half the bytes of float32.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    voxels: NDArray[Any] = volume.voxels
+    if step is not None:
+        voxels = np.clip(np.rint(voxels / step), -32768, 32767).astype(np.int16)
+    image = nibabel.Nifti1Image(voxels, volume.affine)
+    image.header.set_xyzt_units("mm", "sec")
+    if step is not None:
+        image.header.set_slope_inter(step, 0)
+    with replacing(path) as temporary:
+        nibabel.save(image, temporary)
+
+
+def open_slices(path: Path) -> tuple[NDArray[Any], float]:
+    """Map an uncompressed NIfTI file into memory, so that slices can be read without decoding it.
+
+    Args:
+        path: A ``.nii`` file that ``write_volume`` wrote.
+
+    Returns:
+        Array of shape ``(K, J, I)``, contiguous along the slices, in the file's own type; and the
+        factor that turns its values into intensities.
+
+    Raises:
+        DataError: If the file is missing, compressed or not a NIfTI file.
+    """
+    if path.suffix != ".nii":
+        raise DataError(f"{path}: slices can only be read from an uncompressed .nii file.")
+    image = _open(path)
+    slope = float(image.dataobj.slope)
+    offset, dtype, shape = image.dataobj.offset, image.get_data_dtype(), image.shape
+    stack = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape[::-1])
+    return stack, slope
+
+
+def case_name(path: Path) -> str:
+    """File name without ``.nii`` or ``.nii.gz``."""
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _open(path: Path) -> Any:  # nibabel's image classes carry no types
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
+    try:
+        image: Any = nibabel.load(path)
+    except (ImageFileError, OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path}: is not a readable NIfTI file ({error}). Copy or export it again."
+        ) from error
+    if len(image.shape) != 3:
+        raise GeometryError(
+            f"{path}: expected one three-dimensional volume, got shape {tuple(image.shape)}. "
+            "Export the scan as a single 3D volume."
+        )
+    if 0 in image.shape:
+        raise GeometryError(f"{path}: the volume is empty (shape {tuple(image.shape)}).")
+    return image
+
+
+def _decode(image: Any, path: Path) -> NDArray[Any]:
+    try:
+        voxels = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, zlib.error, ValueError, gzip.BadGzipFile, MemoryError) as error:
+        raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
+    if voxels.dtype.kind not in "iufb":
+        raise DataError(f"{path}: voxels of type {voxels.dtype} are not scalar intensities.")
+    return voxels
+
+
+def _affine(image: Any, path: Path) -> NDArray[np.float64]:
+    affine = np.array(image.affine, dtype=np.float64)
+    check_affine(affine, str(path))
+    return affine
+
+
+def _rounded(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    rounded = np.rint(values)
+    if not np.isfinite(rounded).all() or rounded.min() < 0 or rounded.max() > 255:
+        raise DataError(f"{path}: labels must be whole numbers from 0 to 255. Is this the image instead?")
+    worst = float(np.abs(values - rounded).max())
+    if worst > LABEL_TOLERANCE:
+        raise DataError(
+            f"{path}: labels must be whole numbers, but a value is {worst:.3f} away from one. "
+            "Resample label maps with nearest-neighbour interpolation."
+        )
+    return rounded.astype(np.uint8)
