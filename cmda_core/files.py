@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path}: cannot be written ({reason}). Free some space or choose a folder that can be written to."
+            f"{path}: cannot be written ({reason}). Free some space, or choose another folder."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

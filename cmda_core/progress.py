@@ -28,7 +28,11 @@ class Silent:
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:  # noqa: ARG002
         """Show nothing."""
-        yield lambda steps: None
+
+        def advance(_steps: int) -> None:
+            """Show nothing."""
+
+        yield advance
 
     def note(self, message: str) -> None:
         """Show nothing."""
