@@ -317,7 +317,8 @@ class Grader(Protocol):
         """Learn from graded and ungraded subjects.
 
         Raises:
-            DataError: If a grade that is to be predicted has no case at all to learn from.
+            DataError: If the annotated cases have fewer than two different grades. A grade that none
+                of them has is never predicted.
         """
         ...
 

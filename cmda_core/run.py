@@ -70,6 +70,12 @@ class Run:
         """Where `cmda_core.training.train` keeps its state."""
         return self.folder / "checkpoint.safetensors"
 
+    def sub(self, name: str) -> Run:
+        """A run in a folder of this one, on the same device: a phase with checkpoint and log of its own."""
+        run = Run(self.folder / name, self.runtime, self.progress)
+        run.__dict__["fabric"] = self.fabric  # launched once per process; fills the cached property
+        return run
+
     def log(self, step: int, values: Mapping[str, float], name: str = "training") -> None:
         """Append scalars to ``<name>.csv``: one ``step,key,value`` row each."""
         path = self.folder / f"{name}.csv"
