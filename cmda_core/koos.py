@@ -31,13 +31,14 @@ def koos_prediction(
     """
     weights = np.asarray(probabilities, dtype=np.float64)
     shares = weights / weights.sum()
-    if decision == "argmax":
-        index = int(shares.argmax())
-    else:
-        # Rounding may leave the last cumulative sum just below one half of a one-sided distribution.
-        index = int(np.argmax(shares.cumsum() >= 0.5 - 1e-12))
+    index = shares.argmax() if decision == "argmax" else _median(shares)
     first, second, third, fourth = shares.tolist()
-    return KoosPrediction(case, GRADES[index], (first, second, third, fourth))
+    return KoosPrediction(case, GRADES[int(index)], (first, second, third, fourth))
+
+
+def _median(shares: NDArray[np.float64]) -> np.intp:
+    # Rounding may leave a sum that should be one half just below it.
+    return np.argmax(shares.cumsum() >= 0.5 - 1e-12)
 
 
 def grades_present(cases: Iterable[GradingCase]) -> tuple[int, ...]:
