@@ -1,0 +1,114 @@
+"""The trained models of a run, restored from disk when they are first needed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+from cmda_core.errors import NotTrainedError
+from cmda_core.pipeline.folder import RunFolder
+from cmda_core.pipeline.plan import Plan
+from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
+from cmda_core.schema import Runtime
+
+_Model = TypeVar("_Model")
+
+MODEL = "model"
+"""Folder, within a stage's, that the fitted plugin is saved to."""
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A model that can be moved to another device; plugins without networks need not be."""
+
+    def to(self, device: str) -> object:
+        """Move the model to a torch device."""
+        ...
+
+
+@dataclass
+class Chain:
+    """Preprocessor, translator, segmenters and graders of a run.
+
+    Attributes:
+        plan: The run's plugins.
+        folder: The run's folder.
+        runtime: Where the models work.
+    """
+
+    plan: Plan
+    folder: RunFolder
+    runtime: Runtime
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """The fitted preprocessor."""
+        return self.plan.preprocessor.offer.load(self._model("prepared"))
+
+    @cached_property
+    def translator(self) -> Translator:
+        """The trained translator."""
+        return self._placed(self.plan.translator.offer.load(self._model("translator")))
+
+    def segmenter(self, entry: str | None = None) -> Segmenter:
+        """The trained segmenter of an entry; of the method itself if left out."""
+        folder = self._model("segmenter", entry or self.plan.entry)
+        return self._placed(self.plan.segmenter.offer.load(folder))
+
+    def grader(self, name: str | None = None) -> Grader:
+        """The trained grader of that name; of the experiment's own if left out."""
+        wanted = name or self.plan.graders[0].offer.name
+        chosen = next(grader for grader in self.plan.graders if grader.offer.name == wanted)
+        encoder = self.encoder if chosen.offer.needs_encoder else None
+        return self._placed(chosen.offer.load(self._model("grader", wanted), encoder))
+
+    @property
+    def encoder(self) -> SharedEncoder | None:
+        """The translator, if it has an encoder that both modalities share."""
+        translator = self.translator
+        return translator if isinstance(translator, SharedEncoder) else None
+
+    def _placed(self, model: _Model) -> _Model:
+        if isinstance(model, Movable):
+            model.to(torch_device(self.runtime))
+        return model
+
+    def _model(self, stage: str, entry: str | None = None) -> Path:
+        path = self.folder.stage(stage, entry) / MODEL
+        if not path.is_dir():
+            raise NotTrainedError(
+                f"{self.folder.root}: the run has no trained {stage} yet. Finish it with 'cmda run' first."
+            )
+        return path
+
+
+class Saved(Protocol):
+    """Anything fitted."""
+
+    def save(self, folder: Path) -> None:
+        """Write all that is needed to restore it."""
+        ...
+
+
+def save_model(model: Saved, stage: Path) -> None:
+    """Save a fitted plugin into its stage's folder, whole or not at all."""
+    partial, final = stage / f".{MODEL}", stage / MODEL
+    for folder in (partial, final):
+        if folder.exists():
+            shutil.rmtree(folder)
+    model.save(partial)
+    partial.rename(final)
+
+
+def torch_device(runtime: Runtime) -> str:
+    """The torch device that ``runtime`` asks for; ``auto`` takes a GPU where there is one."""
+    if runtime.device != "auto":
+        return runtime.device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,105 @@
+"""Reads experiments: a YAML file of the user's or a preset that ships with cmda."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cmda_core.errors import ConfigError
+from cmda_core.schema import Experiment, apply_overrides, parse_settings, read_yaml
+from cmda_core.schema.settings import merge
+
+
+def preset_names() -> list[str]:
+    """Presets that ship with cmda."""
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in files("cmda_core.presets").iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def load_experiment(source: str, *, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment and apply overrides to it.
+
+    Args:
+        source: Path of a YAML file, or the name of a preset. A file may say ``preset: NAME`` to
+            start from a preset.
+        overrides: ``a.b=c`` assignments; the last one wins.
+
+    Returns:
+        The experiment. Relative folders of its data are relative to the file, or to the working
+        directory for a preset and for overrides.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value cannot be used.
+    """
+    values = _read(source)
+    changed = apply_overrides({}, overrides)
+    if isinstance(changed.get("data"), dict):
+        changed["data"] = _absolute(changed["data"], Path.cwd())
+    experiment = parse_settings(Experiment, _switch_plugins(merge(values, changed), values), source)
+    return experiment.model_copy(update={"data": _resolved(experiment)})
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """The experiment as YAML that ``load_experiment`` reads."""
+    text: str = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _read(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if source in preset_names() and not path.exists():
+        return _preset(source)
+    if not path.is_file():
+        raise ConfigError(
+            f"{source}: no such experiment file. Presets that ship with cmda: {', '.join(preset_names())}."
+        )
+    values = read_yaml(path)
+    if isinstance(values.get("data"), dict):
+        values["data"] = _absolute(values["data"], path.parent.resolve())
+    base = values.pop("preset", None)
+    if base is None:
+        return values
+    if base not in preset_names():
+        raise ConfigError(f"{path}: no preset named {base!r}. There are: {', '.join(preset_names())}.")
+    return _switch_plugins(merge(_preset(base), values), _preset(base))
+
+
+def _preset(name: str) -> dict[str, Any]:
+    content = yaml.safe_load((files("cmda_core.presets") / f"{name}.yaml").read_text(encoding="utf-8"))
+    return dict(content)
+
+
+def _switch_plugins(values: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the settings of the plugin that another one takes the place of."""
+    for kind in ("preprocessor", "translator", "segmenter", "grader"):
+        old, new = before.get(kind), values.get(kind)
+        if isinstance(old, dict) and isinstance(new, dict) and old.get("plugin") != new.get("plugin"):
+            values[kind] = {key: value for key, value in new.items() if old.get(key, _ABSENT) != value}
+    return values
+
+
+_ABSENT = object()
+
+
+def _absolute(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return {
+        key: str(folder / value) if key in ("root", "reference") and isinstance(value, str) else value
+        for key, value in data.items()
+    }
+
+
+def _resolved(experiment: Experiment) -> object:
+    data = experiment.data
+    return data.model_copy(
+        update={
+            "root": Path(data.root).resolve(),
+            "reference": None if data.reference is None else Path(data.reference).resolve(),
+        }
+    )

@@ -1,0 +1,168 @@
+"""The run folder: where everything lies, who works in it, and which stages are done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cmda_core.errors import DataError, OutputError, RunError
+from cmda_core.files import write_json
+
+_MARK = "stage.json"
+
+
+class RunFolder:
+    """Paths of a run, its lock, and the marks of its stages.
+
+    Args:
+        root: The folder; it is made by ``create`` and need not exist before.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved experiment."""
+        return self.root / "experiment.yaml"
+
+    def stage(self, name: str, entry: str | None = None) -> Path:
+        """Folder of a stage, or of one of its entries."""
+        return self.root / name / entry if entry else self.root / name
+
+    def create(self) -> None:
+        """Make the folder, or take one that a run made before.
+
+        Raises:
+            RunError: If the folder holds something else than a run.
+            OutputError: If it cannot be made.
+        """
+        if self.root.is_file():
+            raise RunError(f"{self.root}: is a file. Choose a folder for the run.")
+        if self.root.is_dir() and not self.experiment.exists():
+            foreign = sorted(path.name for path in self.root.iterdir() if not _harmless(path))
+            if foreign:
+                raise RunError(
+                    f"{self.root}: is not a run, and not empty (it holds {foreign[0]!r}). "
+                    "Choose another folder."
+                )
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.root}: cannot be made ({error.strerror}). Choose another folder."
+            ) from error
+
+    @classmethod
+    def existing(cls, root: Path) -> RunFolder:
+        """A folder that a run made before.
+
+        Raises:
+            RunError: If it is none.
+        """
+        folder = cls(root)
+        if not folder.experiment.is_file():
+            raise RunError(f"{root}: is not a run folder (it has no experiment.yaml).")
+        return folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process out. The lock goes with the process, however it ends.
+
+        Raises:
+            RunError: If another process works in the folder.
+            OutputError: If the folder cannot be written to.
+        """
+        lock = FileLock(self.root / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"{self.root}: another process is working in this run. Wait for it, or choose another folder."
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"{self.root}: cannot be written to ({error.strerror}). Choose another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class StageMark:
+    """Tells what a stage's folder was made from, and whether the stage finished."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder = folder
+        self._fingerprint = fingerprint
+
+    @property
+    def finished(self) -> bool:
+        """True if the stage finished with the same fingerprint."""
+        mark = self._read()
+        return mark.get("fingerprint") == self._fingerprint and bool(mark.get("finished"))
+
+    @property
+    def seconds(self) -> float:
+        """What the finished stage took, over all its attempts."""
+        return float(self._read().get("seconds", 0.0))
+
+    def begin(self, *, fresh: bool) -> None:
+        """Keep what an interrupted attempt left, unless it was made from other inputs."""
+        if fresh or self._read().get("fingerprint") != self._fingerprint:
+            if self._folder.exists():
+                # The mark goes first: a half-deleted folder must not look finished.
+                (self._folder / _MARK).unlink(missing_ok=True)
+                shutil.rmtree(self._folder)
+            self._write(finished=False, seconds=0.0)
+
+    def pause(self, seconds: float) -> None:
+        """Remember how long an attempt took that did not finish."""
+        if self._folder.is_dir():
+            self._write(finished=False, seconds=self.seconds + seconds)
+
+    def finish(self, seconds: float) -> None:
+        """Remember that the stage is done."""
+        self._write(finished=True, seconds=self.seconds + seconds)
+
+    def _write(self, *, finished: bool, seconds: float) -> None:
+        write_json(
+            self._folder / _MARK,
+            {"fingerprint": self._fingerprint, "finished": finished, "seconds": round(seconds, 3)},
+        )
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads((self._folder / _MARK).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+def fingerprint(content: Mapping[str, object]) -> str:
+    """SHA-256 of JSON-like content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_facts(paths: list[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of files, to notice when data change.
+
+    Raises:
+        DataError: If a file has vanished.
+    """
+    try:
+        return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+
+
+def _harmless(path: Path) -> bool:
+    return path.name.startswith(".")

@@ -1,0 +1,139 @@
+"""The plan of a run: every plugin found and every setting checked before the first long step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from cmda_core.errors import ConfigError
+from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
+from cmda_core.registry import Registry
+from cmda_core.schema import Experiment, PluginChoice, PluginConfig, parse_settings
+
+StageName = Literal[
+    "prepare",
+    "train-translator",
+    "translate",
+    "train-segmenter",
+    "segment",
+    "train-grader",
+    "grade",
+    "evaluate",
+    "report",
+]
+STAGES: tuple[StageName, ...] = (
+    "prepare",
+    "train-translator",
+    "translate",
+    "train-segmenter",
+    "segment",
+    "train-grader",
+    "grade",
+    "evaluate",
+    "report",
+)
+SOURCE_ONLY = "source-only"
+"""Entry of the segmenter that was trained on the source modality alone."""
+
+AnyOffer = TypeVar("AnyOffer", bound=Offer)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Generic[AnyOffer]):
+    """A plugin and its checked settings."""
+
+    offer: AnyOffer
+    config: PluginConfig
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What the plugin's results depend on, besides its input."""
+        return {
+            "plugin": self.offer.name,
+            "version": self.offer.version,
+            "config": self.config.model_dump(mode="json"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment with its plugins."""
+
+    experiment: Experiment
+    preprocessor: Chosen[PreprocessorOffer]
+    translator: Chosen[TranslatorOffer]
+    segmenter: Chosen[SegmenterOffer]
+    graders: tuple[Chosen[GraderOffer], ...]
+
+    @property
+    def entry(self) -> str:
+        """Entry of the segmenter that was trained on translated scans too."""
+        return self.translator.offer.name
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """All entries whose segmentations are compared."""
+        return (SOURCE_ONLY, self.entry) if self.experiment.baselines.source_only else (self.entry,)
+
+    @property
+    def grader_names(self) -> tuple[str, ...]:
+        """All graders, the experiment's own first."""
+        return tuple(grader.offer.name for grader in self.graders)
+
+    @property
+    def resolved(self) -> Experiment:
+        """The experiment with every default of every plugin filled in."""
+        graders = [_choice(grader) for grader in self.graders]
+        return self.experiment.model_copy(
+            update={
+                "preprocessor": _choice(self.preprocessor),
+                "translator": _choice(self.translator),
+                "segmenter": _choice(self.segmenter),
+                "grader": graders[0],
+                "baselines": self.experiment.baselines.model_copy(update={"graders": tuple(graders[1:])}),
+            }
+        )
+
+
+def make_plan(experiment: Experiment, registry: Registry) -> Plan:
+    """Find the plugins of an experiment and check their settings.
+
+    Raises:
+        UnknownPluginError: If a plugin is not installed.
+        ConfigError: If a setting cannot be used, or two plugins do not go together.
+    """
+    plan = Plan(
+        experiment,
+        _chosen(
+            registry.preprocessor(experiment.preprocessor.plugin), experiment.preprocessor, "preprocessor"
+        ),
+        _chosen(registry.translator(experiment.translator.plugin), experiment.translator, "translator"),
+        _chosen(registry.segmenter(experiment.segmenter.plugin), experiment.segmenter, "segmenter"),
+        tuple(
+            _chosen(registry.grader(choice.plugin), choice, "grader")
+            for choice in (experiment.grader, *experiment.baselines.graders)
+        ),
+    )
+    _check_graders(plan)
+    return plan
+
+
+def _check_graders(plan: Plan) -> None:
+    names = [grader.offer.name for grader in plan.graders]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"baselines.graders: {name!r} is there twice. Name each grader once.")
+    for grader in plan.graders:
+        if grader.offer.needs_encoder and not plan.translator.offer.shared_encoder:
+            raise ConfigError(
+                f"grader {grader.offer.name!r} needs a translator with a shared encoder, and "
+                f"{plan.translator.offer.name!r} has none. Choose another grader, or another translator."
+            )
+
+
+def _chosen(offer: AnyOffer, choice: PluginChoice, section: str) -> Chosen[AnyOffer]:
+    return Chosen(offer, parse_settings(offer.config, choice.settings, f"{section} ({offer.name})"))
+
+
+def _choice(chosen: Chosen[AnyOffer]) -> PluginChoice:
+    return PluginChoice.model_validate({"plugin": chosen.offer.name, **chosen.config.model_dump(mode="json")})

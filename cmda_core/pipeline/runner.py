@@ -1,0 +1,205 @@
+"""Runs the stages of an experiment, skips what is done, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from cmda_core.datasets import Dataset, read_dataset
+from cmda_core.environment import environment_facts
+from cmda_core.errors import ConfigError
+from cmda_core.files import write_json, write_text
+from cmda_core.pipeline.experiments import dump_experiment
+from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
+from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_mb
+from cmda_core.pipeline.plan import STAGES, StageName, make_plan
+from cmda_core.pipeline.stages.evaluate import evaluate, report
+from cmda_core.pipeline.stages.grade import grading_stages
+from cmda_core.pipeline.stages.prepare import prepare
+from cmda_core.pipeline.stages.segment import segmentation_stages
+from cmda_core.pipeline.stages.translate import train_translator, translate
+from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.progress import Progress
+from cmda_core.registry import Registry
+from cmda_core.schema import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run came to.
+
+    Attributes:
+        folder: The run folder.
+        summary: Scores by entry and structure, if there was a reference to compare with.
+        seconds: What each stage took, over all attempts.
+        report: The report, if that stage was reached.
+    """
+
+    folder: Path
+    summary: dict[str, Any] | None
+    seconds: dict[str, float]
+    report: Path | None
+
+
+def run_experiment(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    registry: Registry,
+    progress: Progress,
+    until: StageName | None = None,
+    fresh: bool = False,
+) -> RunSummary:
+    """Run an experiment, or go on with it.
+
+    A stage is done again only if its settings, its plugin's version, its seed or its inputs have
+    changed. An interrupted stage goes on from its last checkpoint and gives the same result.
+
+    Args:
+        experiment: What to run.
+        folder: The run folder; it is made, or gone on with.
+        registry: The plugins to choose from.
+        progress: Where to show how far the work has come.
+        until: Last stage to run; all of them if left out.
+        fresh: Do everything again.
+
+    Raises:
+        CmdaError: If a plugin, a setting, the data or the folder cannot be used. All of that is
+            found out before the first long step, and before anything in the folder changes.
+    """
+    plan = make_plan(experiment, registry)
+    dataset = read_dataset(experiment.data)
+    _check_reference(experiment)
+    run_folder = RunFolder(folder)
+    run_folder.create()
+    with run_folder.locked(), _interruptible():
+        write_text(run_folder.experiment, dump_experiment(plan.resolved))
+        write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
+        workshop = Workshop(plan, run_folder, dataset, progress)
+        seconds = _run_stages(workshop, _wanted(_stages(workshop), until), fresh=fresh)
+    return _summary(run_folder, seconds)
+
+
+def _stages(workshop: Workshop) -> list[Stage]:
+    plan, folder = workshop.plan, workshop.folder.stage
+    grading = grading_stages(workshop)
+    segmentation = segmentation_stages(workshop)
+    results = tuple(stage.key for stage in (*segmentation, *grading) if stage.name in ("segment", "grade"))
+    reference = plan.experiment.data.reference
+    truth = {"reference": _reference_facts(reference), "structures": plan.experiment.task.structures}
+    return [
+        Stage(
+            "prepare",
+            folder("prepared"),
+            {**plan.preprocessor.identity, "data": _data_facts(workshop.dataset)},
+            (),
+            prepare,
+        ),
+        Stage(
+            "train-translator", folder("translator"), plan.translator.identity, ("prepare",), train_translator
+        ),
+        Stage("translate", folder("translated"), {}, ("prepare", "train-translator"), translate),
+        *segmentation,
+        *grading,
+        Stage("evaluate", folder("evaluation"), truth, results, evaluate),
+        Stage("report", folder("report"), {"name": plan.experiment.name}, ("evaluate",), report),
+    ]
+
+
+def _wanted(stages: list[Stage], until: StageName | None) -> list[Stage]:
+    if until is None:
+        return stages
+    last = STAGES.index(until)
+    return [stage for stage in stages if STAGES.index(stage.name) <= last]
+
+
+def _run_stages(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> dict[str, float]:
+    journal = Journal(workshop.folder.root / "journal.jsonl")
+    runtime = workshop.runtime
+    common = {
+        "seed": runtime.seed,
+        "precision": runtime.precision,
+        "task": workshop.task.model_dump(mode="json"),
+    }
+    prints: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for stage in stages:
+        inputs = {key: prints[key] for key in stage.after}
+        own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
+        prints[stage.key] = fingerprint(own)
+        mark = StageMark(stage.folder, prints[stage.key])
+        if mark.finished and not fresh:
+            journal.write(stage.key, "skipped")
+        else:
+            _run_stage(workshop, stage, mark, journal, fresh=fresh)
+        seconds[stage.key] = mark.seconds
+    return seconds
+
+
+def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journal, *, fresh: bool) -> None:
+    mark.begin(fresh=fresh)
+    journal.write(stage.key, "started")
+    workshop.progress.note(stage.key)
+    forget_peak_memory()
+    start = time.monotonic()
+    try:
+        stage.work(workshop, stage.folder)
+    except BaseException as error:
+        elapsed = time.monotonic() - start
+        mark.pause(elapsed)
+        reason = str(error) or type(error).__name__
+        journal.write(stage.key, "failed", seconds=round(elapsed, 3), reason=reason)
+        raise
+    elapsed = time.monotonic() - start
+    mark.finish(elapsed)
+    journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak_memory_mb())
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that stages can leave their folders in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check_reference(experiment: Experiment) -> None:
+    reference = experiment.data.reference
+    if reference is not None and not reference.is_dir():
+        raise ConfigError(f"data.reference: {reference} is not a folder. Correct it, or leave it out.")
+
+
+def _data_facts(dataset: Dataset) -> Mapping[str, object]:
+    cases = [*dataset.source, *dataset.target, *dataset.test]
+    paths = [path for case in cases for path in (case.image, case.labels, case.parcellation) if path]
+    return {"files": file_facts(paths), "grades": [case.grade for case in cases]}
+
+
+def _reference_facts(reference: Path | None) -> object:
+    if reference is None:
+        return None
+    return file_facts(sorted(path for path in reference.rglob("*") if path.is_file()))
+
+
+def _summary(folder: RunFolder, seconds: dict[str, float]) -> RunSummary:
+    scores = folder.stage("evaluation") / "summary.json"
+    page = folder.stage("report") / "index.html"
+    summary = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else None
+    return RunSummary(folder.root, summary, seconds, page if page.exists() else None)

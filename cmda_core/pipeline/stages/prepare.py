@@ -1,0 +1,113 @@
+"""Stage *prepare*: every scan onto common grids and one intensity scale."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cmda_core.errors import CmdaError, DataError
+from cmda_core.files import write_json
+from cmda_core.hookspecs import PreprocessorOffer
+from cmda_core.pipeline.chain import MODEL, save_model
+from cmda_core.pipeline.parallel import each_case
+from cmda_core.pipeline.stages.workshop import Workshop
+from cmda_core.protocols import Crop, CropName, PreparationData, PreparedCase
+from cmda_core.schema import Case, Cohort
+from cmda_core.volumes import write_volume
+from cmda_core.volumes.nifti import INTENSITY_STEP
+
+TRAINING_CROPS: tuple[CropName, ...] = ("affined", "unaffined")
+TEST_CROPS: tuple[CropName, ...] = ("unaffined",)
+
+
+def prepare(workshop: Workshop, folder: Path) -> None:
+    """Fit the preprocessor on the training cohorts and prepare all cases."""
+    data, chosen = workshop.dataset, workshop.plan.preprocessor
+    run = workshop.run(folder)
+    model = folder / MODEL
+    if not model.is_dir():
+        preprocessor = chosen.offer.build(chosen.config, workshop.task)
+        preprocessor.fit(PreparationData(data.source, data.target), run)
+        save_model(preprocessor, folder)
+    cohorts = {"source": data.source, "target": data.target, "test": data.test}
+    for name, cohort in cohorts.items():
+        crops = TEST_CROPS if name == "test" else TRAINING_CROPS
+        records = _prepare_cohort(cohort, crops, chosen.offer, folder, workshop)
+        for crop in crops:
+            cases = tuple(_case(record, crop, folder) for record in records)
+            Cohort(name=f"{name} ({crop})", cases=cases).save(folder / crop / f"{name}.json")
+
+
+def _prepare_cohort(
+    cohort: Cohort,
+    crops: tuple[CropName, ...],
+    offer: PreprocessorOffer,
+    folder: Path,
+    workshop: Workshop,
+) -> list[dict[str, Any]]:
+    arguments = [(offer, folder, case, crops) for case in cohort]
+    records = []
+    with workshop.progress.task(f"prepare {cohort.name}", len(cohort)) as advance:
+        for record in each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs):
+            records.append(record)
+            advance(1)
+    return records
+
+
+def prepare_case(
+    offer: PreprocessorOffer, folder: Path, case: Case, crops: tuple[CropName, ...]
+) -> dict[str, Any]:
+    """Prepare one case, unless an earlier attempt did, and return its record.
+
+    Raises:
+        DataError: If the preprocessor fails on the case.
+    """
+    path = folder / "records" / f"{case.id}_{case.modality}.json"
+    if path.exists():
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
+    try:
+        prepared = _preprocessor(offer, folder / MODEL).prepare(case)
+    except CmdaError as error:
+        raise DataError(f"case {case.id}: cannot be prepared. {error}") from error
+    record = {crop: _write_crop(prepared, case, crop, folder) for crop in crops}
+    record["quality"] = dict(prepared.quality)
+    write_json(path, record)
+    return record
+
+
+_LOADED: dict[tuple[Path, int], Any] = {}
+
+
+def _preprocessor(offer: PreprocessorOffer, model: Path) -> Any:
+    """The preprocessor, read once per process; the time tells a fitted-again one from the old."""
+    key = model, model.stat().st_mtime_ns
+    if key not in _LOADED:
+        _LOADED.clear()
+        _LOADED[key] = offer.load(model)
+    return _LOADED[key]
+
+
+def _write_crop(prepared: PreparedCase, case: Case, name: CropName, folder: Path) -> dict[str, Any]:
+    crop: Crop = prepared.crops[name]
+    stem = folder / name / f"{case.id}_{case.modality}"
+    image = stem.with_name(f"{stem.name}.nii")
+    write_volume(image, crop.image, step=INTENSITY_STEP)
+    content = case.model_dump(mode="json", exclude={"image", "labels", "parcellation", "pose"})
+    content |= {"image": image.name, "pose": crop.pose.model_dump(mode="json")}
+    for field, labels in (("labels", crop.labels), ("parcellation", crop.parcellation)):
+        if labels is not None:
+            path = stem.with_name(f"{stem.name}_{field}.nii")
+            write_volume(path, labels)
+            content[field] = path.name
+    return content
+
+
+def _case(record: Mapping[str, Any], crop: CropName, folder: Path) -> Case:
+    content = dict(record[crop])
+    for field in ("image", "labels", "parcellation"):
+        if field in content:
+            content[field] = folder / crop / content[field]
+    return Case.model_validate(content)

@@ -1,0 +1,87 @@
+"""What all stages of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cmda_core.datasets import Dataset
+from cmda_core.pipeline.chain import Chain
+from cmda_core.pipeline.folder import RunFolder
+from cmda_core.pipeline.plan import Plan, StageName
+from cmda_core.progress import Progress
+from cmda_core.protocols import CropName
+from cmda_core.run import Run
+from cmda_core.schema import Cohort, Runtime, Task
+
+
+@dataclass
+class Workshop:
+    """Plan, folder, data and models of a run.
+
+    Attributes:
+        plan: Plugins and settings.
+        folder: Where everything lies.
+        dataset: The scans as they were acquired.
+        progress: Where to show how far the work has come.
+    """
+
+    plan: Plan
+    folder: RunFolder
+    dataset: Dataset
+    progress: Progress
+
+    @property
+    def task(self) -> Task:
+        """Modalities and structures."""
+        return self.plan.experiment.task
+
+    @property
+    def runtime(self) -> Runtime:
+        """Device, seed and processes."""
+        return self.plan.experiment.runtime
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The models that earlier stages trained."""
+        return Chain(self.plan, self.folder, self.runtime)
+
+    def run(self, folder: Path) -> Run:
+        """The surroundings of a plugin whose stage works in ``folder``."""
+        return Run(folder, self.runtime, self.progress)
+
+    def prepared(self, crop: CropName, cohort: str) -> Cohort:
+        """A prepared cohort: ``source``, ``target`` or ``test``."""
+        return Cohort.load(self.folder.stage("prepared", crop) / f"{cohort}.json")
+
+    def translated(self, cohort: str) -> Cohort:
+        """A cohort in the modality that it was not acquired in."""
+        return Cohort.load(self.folder.stage("translated") / f"{cohort}.json")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Attributes:
+        name: Which step it is.
+        folder: Where it writes; nobody else writes there.
+        identity: What its result depends on, besides earlier stages.
+        after: Keys of the stages whose results it reads.
+        work: Does it. Called again after an interruption, it goes on from what is in the folder.
+        entry: Tells apart stages of one name.
+    """
+
+    name: StageName
+    folder: Path
+    identity: Mapping[str, object]
+    after: tuple[str, ...]
+    work: Callable[[Workshop, Path], None]
+    entry: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique name, such as ``train-segmenter:source-only``."""
+        return f"{self.name}:{self.entry}" if self.entry else self.name

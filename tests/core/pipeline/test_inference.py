@@ -1,0 +1,103 @@
+"""A trained run at work on new scans."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from cmda_core.errors import DataError, ModalityError, NotTrainedError, RunError
+from cmda_core.pipeline import run_experiment
+from cmda_core.pipeline.inference import find_scans, grade_files, segment_files, translate_files
+from cmda_core.progress import Silent
+from cmda_core.registry import Registry
+from cmda_core.schema import Experiment, Task
+from cmda_core.volumes import Volume, read_volume, write_volume
+
+OBLIQUE = np.array([[-0.9, 0.1, 0, 5], [0.1, 0.8, 0.2, -7], [0, -0.2, 1.5, 11], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def trained(experiment: Experiment, registry: Registry, tmp_path: Path) -> Path:
+    run_experiment(experiment, tmp_path / "run", registry=registry, progress=Silent())
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    voxels = np.random.default_rng(5).uniform(0, 1000, (12, 10, 6)).astype(np.float32)
+    for name in ("anna_hrT2", "bob"):
+        write_volume(tmp_path / "scans" / f"{name}.nii.gz", Volume(voxels, OBLIQUE, "hrT2", name))
+    return tmp_path / "scans"
+
+
+def test_segmentations_lie_on_the_grid_of_their_scans(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    written = segment_files(trained, scans, tmp_path / "out", registry=registry, progress=Silent())
+    assert [path.name for path in written] == ["anna_Label.nii.gz", "bob_Label.nii.gz"]
+    for path, scan in zip(written, sorted(scans.iterdir()), strict=True):
+        labels, image = nibabel.load(path), nibabel.load(scan)
+        assert labels.shape == image.shape
+        np.testing.assert_array_equal(labels.affine, image.affine)
+
+
+def test_translations_are_named_after_their_modality(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    written = translate_files(
+        trained, scans / "anna_hrT2.nii.gz", tmp_path / "out", to="ceT1", registry=registry, progress=Silent()
+    )
+    assert [path.name for path in written] == ["anna_ceT1.nii.gz"]
+    assert np.abs(read_volume(written[0], "ceT1").voxels).max() <= 1
+
+
+def test_grades_are_a_table(trained: Path, scans: Path, registry: Registry, tmp_path: Path) -> None:
+    out = tmp_path / "grades.csv"
+    predictions = grade_files(trained, scans, out, registry=registry, progress=Silent())
+    rows = list(csv.DictReader(out.open()))
+    assert [row["case"] for row in rows] == ["anna", "bob"]
+    assert [int(row["class"]) for row in rows] == [prediction.grade for prediction in predictions]
+    assert sum(float(rows[0][f"p{grade}"]) for grade in (1, 2, 3, 4)) == pytest.approx(1)
+
+
+def test_a_failed_grading_leaves_the_table_of_before(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "grades.csv"
+    out.write_text("of yesterday")
+    (scans / "bob.nii.gz").write_bytes((scans / "bob.nii.gz").read_bytes()[:900])
+    with pytest.raises(DataError, match="bob"):
+        grade_files(trained, scans, out, registry=registry, progress=Silent())
+    assert out.read_text() == "of yesterday"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_scan_of_the_wanted_modality_is_not_translated(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    with pytest.raises(ModalityError, match="expected ceT1"):
+        translate_files(trained, scans, tmp_path / "out", to="hrT2", registry=registry, progress=Silent())
+
+
+def test_what_is_no_run_is_refused(scans: Path, registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        segment_files(tmp_path, scans, tmp_path / "out", registry=registry, progress=Silent())
+
+
+def test_an_unfinished_run_says_what_is_missing(
+    experiment: Experiment, registry: Registry, scans: Path, tmp_path: Path
+) -> None:
+    run_experiment(experiment, tmp_path / "run", registry=registry, progress=Silent(), until="prepare")
+    with pytest.raises(NotTrainedError, match="no trained segmenter"):
+        segment_files(tmp_path / "run", scans, tmp_path / "out", registry=registry, progress=Silent())
+
+
+def test_an_empty_folder_and_a_missing_one_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no \.nii"):
+        find_scans(tmp_path, Task())
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_scans(tmp_path / "nowhere", Task())
