@@ -1,1 +1,1 @@
-"""."""
+"""MSF-Koos-Net: Koos grading on a translator's shared features, pre-trained by contrast."""
