@@ -273,10 +273,11 @@ class SharedEncoder(Protocol):
         """Features of a batch of 2.5D inputs, without gradients.
 
         Args:
-            slices: ``(N, 3, H, W)``, intensities in [-1, 1]; H and W divide by the stride.
+            slices: ``(N, 3, H, W)``, intensities in [-1, 1], on any device; H and W divide by the
+                stride.
 
         Returns:
-            ``(N, C, H / stride, W / stride)``.
+            ``(N, C, H / stride, W / stride)``, on the device of the encoder.
         """
         ...
 

@@ -122,6 +122,13 @@ class KoosNetGrader:
         shares = known.double().softmax(dim=1).mean(dim=0)
         return koos_prediction(subject.case, shares.numpy(), self._config.decision)
 
+    def to(self, device: str) -> None:
+        """Move the grader's own weights to a torch device; the translator's encoder stays where it is."""
+        network = self._trained("work")
+        network.own.to(device)
+        if network.tuned is not None:
+            network.tuned.to(device)
+
     def save(self, folder: Path) -> None:
         network = self._trained("save")
         content = {
@@ -162,6 +169,7 @@ class KoosNetGrader:
             load_weights(folder / _ENCODER_WEIGHTS, network.tuned)
             network.tuned.eval()
         grader._network = network
+        grader.to("cpu")  # The copy of the encoder may come from a translator on another device.
         return grader
 
     def _trained(self, action: str) -> _Network:
