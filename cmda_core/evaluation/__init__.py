@@ -1,1 +1,1 @@
-"""."""
+"""Scores of segmentations and grades, and the tables that they are kept in."""
