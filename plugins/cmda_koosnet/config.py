@@ -74,6 +74,10 @@ class KoosNetConfig(PluginConfig):
     learning_rate: float = Field(default=1e-4, gt=0)
     """Learning rate of Adam in fine-tuning."""
 
+    folds: int = Field(default=1, ge=1, le=20)
+    """Models whose probabilities are averaged. With more than one, each leaves out its share of the
+    annotated cases. The authors' code has 5; the paper states none."""
+
     inference: Literal["target", "real", "both"] = "target"
     """Which image is graded: that of the target modality (authors' code), the real one, or both, with
     their probabilities averaged."""

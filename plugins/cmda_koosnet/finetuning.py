@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmda_core.koos import GRADES
-from cmda_core.protocols import GradingCase
 from cmda_core.run import Run
 from cmda_core.training.loop import Trainable, train
 from cmda_koosnet.config import KoosNetConfig
 from cmda_koosnet.features import FrozenFeatures, View, ViewReader
 from cmda_koosnet.network import HighEncoder, TunedNet
-from cmda_koosnet.sampling import epoch_steps, graded_groups, mirror_draws, stratified_batch
+from cmda_koosnet.sampling import Subjects, epoch_steps, graded_groups, mirror_draws, stratified_batch
 
 Inputs = Callable[[Sequence[View]], tuple[Tensor, ...]]
 """What the trained module takes for a batch of views."""
@@ -25,7 +24,7 @@ def tune_classifier(
     classifier: nn.Linear,
     high: HighEncoder,
     source: FrozenFeatures,
-    cases: Sequence[GradingCase],
+    cases: Subjects,
     config: KoosNetConfig,
     run: Run,
 ) -> None:
@@ -56,9 +55,7 @@ def tune_classifier(
     _tune(classifier, inputs, cases, source.reader.modalities, config, run)
 
 
-def tune_all(
-    net: TunedNet, reader: ViewReader, cases: Sequence[GradingCase], config: KoosNetConfig, run: Run
-) -> None:
+def tune_all(net: TunedNet, reader: ViewReader, cases: Subjects, config: KoosNetConfig, run: Run) -> None:
     """Train E, E_H and the classifier together; the network is left in evaluation mode.
 
     Args:
@@ -81,7 +78,7 @@ def tune_all(
 def _tune(
     net: nn.Module,
     inputs: Inputs,
-    cases: Sequence[GradingCase],
+    cases: Subjects,
     modalities: tuple[str, str],
     config: KoosNetConfig,
     run: Run,

@@ -8,55 +8,32 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from torch import Tensor, nn
 
 from cmda_core.errors import ConfigError, DataError, NotTrainedError
 from cmda_core.files import write_json
-from cmda_core.koos import GRADES, grades_present, koos_prediction
+from cmda_core.koos import grades_present, koos_prediction
 from cmda_core.protocols import GradingData, GradingInput, KoosPrediction, SharedEncoder
 from cmda_core.run import Run
 from cmda_core.schema import Task
 from cmda_core.training.loop import seed_everything
-from cmda_core.training.state import load_weights, save_weights
 from cmda_koosnet.config import KoosNetConfig
-from cmda_koosnet.crops import Stack, Window, cut_mask, cut_triples, find_window, subject_of
-from cmda_koosnet.features import FrozenFeatures, View, ViewReader, encode_stack
+from cmda_koosnet.crops import cut_mask, cut_triples, find_window, subject_of
+from cmda_koosnet.features import FrozenFeatures, View, ViewReader
 from cmda_koosnet.finetuning import tune_all, tune_classifier, unseen_grades
-from cmda_koosnet.network import ContrastiveNet, HighEncoder, ProjectionHead, TunedNet
+from cmda_koosnet.model import KoosModel
+from cmda_koosnet.network import ContrastiveNet, ProjectionHead, TunedNet
 from cmda_koosnet.pretraining import pretrain
+from cmda_koosnet.sampling import Subjects, without_fold
 
 _DESCRIPTION = "koosnet.json"
-_WEIGHTS = "koosnet.safetensors"
-_ENCODER_WEIGHTS = "encoder.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
-    """What grades.
+class _Trained:
+    """What grades: one model per fold, and the grades that training cases had."""
 
-    Attributes:
-        encoder: The translator's, for the stride and, unless ``tuned``, for the features.
-        high: E_H.
-        classifier: The last layer.
-        grades: Those that training cases have.
-        tuned: The fine-tuned copy of the encoder; None where it was frozen.
-    """
-
-    encoder: SharedEncoder
-    high: HighEncoder
-    classifier: nn.Linear
+    models: tuple[KoosModel, ...]
     grades: tuple[int, ...]
-    tuned: nn.Module | None
-
-    @property
-    def own(self) -> nn.ModuleDict:
-        """The parts that belong to the grader in every case."""
-        return nn.ModuleDict({"high": self.high, "classifier": self.classifier})
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.classifier.weight.device
 
 
 class KoosNetGrader:
@@ -70,10 +47,10 @@ class KoosNetGrader:
     def __init__(self, config: KoosNetConfig, task: Task) -> None:
         self._config = config
         self._task = task
-        self._network: _Network | None = None
+        self._trained: _Trained | None = None
 
     def fit(self, data: GradingData, run: Run) -> None:
-        """Pre-train by contrast on all subjects, then tune on the annotated ones.
+        """Pre-train by contrast on all subjects, then tune on the annotated ones; once per fold.
 
         Raises:
             ConfigError: If the translator has no shared encoder.
@@ -83,63 +60,51 @@ class KoosNetGrader:
         grades = grades_present(data.annotated)
         # Whatever stands in the files of the unannotated: their grades are not to be learnt from.
         cases = [*data.annotated, *(replace(case, grade=None) for case in data.unannotated)]
-        seed_everything(run.seed)
-        network = _new_network(self._config, encoder, grades)
         reader = ViewReader(cases, self._task, self._config, encoder.feature_stride)
         source = FrozenFeatures(reader, encoder, run.folder / "features", self._config.encoder_batch)
         if self._config.pretrain:
             source.keep(self._views(len(cases)), self._config.feature_cache_gb, run.progress)
-            contrastive = _contrastive_net(network.high, self._config)
-            pretrain(contrastive, source, cases, self._config, run.sub("pretraining"))
-        phase = run.sub("finetuning")
-        if network.tuned is None:
-            tune_classifier(network.classifier, network.high, source, cases, self._config, phase)
-        else:
-            net = TunedNet(network.tuned, network.high, network.classifier, self._config.encoder_batch)
-            tune_all(net, reader, cases, self._config, phase)
+        models = []
+        for fold in range(self._config.folds):
+            kept = without_fold(cases, fold, self._config.folds, run.seed)
+            own_run = run if self._config.folds == 1 else run.sub(f"fold-{fold}")
+            models.append(self._fit_model(encoder, source, kept, own_run))
         source.close()
-        self._network = network
+        self._trained = _Trained(tuple(models), grades)
 
-    @torch.no_grad()
     def grade(self, subject: GradingInput) -> KoosPrediction:
-        network = self._trained("grade")
+        trained = self._require_trained("grade")
         modalities = self._graded_modalities(subject)
         images = subject_of(subject, modalities)
         tumour = images.mask == self._task.tumour_label
-        window = find_window(
-            tumour,
-            slices=self._config.slices,
-            edge=self._config.window,
-            align=self._config.sides == "aligned",
-        )
-        stride = network.encoder.feature_stride
+        align = self._config.sides == "aligned"
+        window = find_window(tumour, slices=self._config.slices, edge=self._config.window, align=align)
+        stride = trained.models[0].encoder.feature_stride
         mask = cut_mask(tumour, window, mirror=False, stride=stride)
-        scores = [
-            self._scores(network, _triples(images.images[modality], window, stride), mask)
+        views = [
+            cut_triples(*images.images[modality], window, mirror=False, stride=stride)
             for modality in modalities
         ]
-        known = torch.stack(scores).cpu().masked_fill(unseen_grades(network.grades), -torch.inf)
-        shares = known.double().softmax(dim=1).mean(dim=0)
+        scores = torch.stack([model.scores(view, mask) for model in trained.models for view in views])
+        known = scores.double().masked_fill(unseen_grades(trained.grades), -torch.inf)
+        shares = known.softmax(dim=1).mean(dim=0)
         return koos_prediction(subject.case, shares.numpy(), self._config.decision)
 
     def to(self, device: str) -> None:
         """Move the grader's own weights to a torch device; the translator's encoder stays where it is."""
-        network = self._trained("work")
-        network.own.to(device)
-        if network.tuned is not None:
-            network.tuned.to(device)
+        for model in self._require_trained("work").models:
+            model.to(device)
 
     def save(self, folder: Path) -> None:
-        network = self._trained("save")
+        trained = self._require_trained("save")
         content = {
             "config": self._config.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
-            "grades": network.grades,
-            "feature_channels": network.encoder.feature_channels,
+            "grades": trained.grades,
+            "feature_channels": trained.models[0].encoder.feature_channels,
         }
-        save_weights(folder / _WEIGHTS, network.own)
-        if network.tuned is not None:
-            save_weights(folder / _ENCODER_WEIGHTS, network.tuned)
+        for fold, model in enumerate(trained.models):
+            model.save(folder / f"fold-{fold}")
         write_json(folder / _DESCRIPTION, content)
 
     @classmethod
@@ -161,23 +126,37 @@ class KoosNetGrader:
                 f"{folder}: was trained on features of {channels} channels, but the translator's encoder "
                 f"gives {encoder.feature_channels}. Use the translator that it was trained with."
             )
+        models = tuple(KoosModel.new(config, encoder) for _ in range(config.folds))
+        for fold, model in enumerate(models):
+            model.restore(folder / f"fold-{fold}")
         grader = cls(config, task)
-        network = _new_network(config, encoder, grades)
-        load_weights(folder / _WEIGHTS, network.own)
-        network.own.eval()
-        if network.tuned is not None:
-            load_weights(folder / _ENCODER_WEIGHTS, network.tuned)
-            network.tuned.eval()
-        grader._network = network
-        grader.to("cpu")  # The copy of the encoder may come from a translator on another device.
+        grader._trained = _Trained(models, grades)
         return grader
 
-    def _trained(self, action: str) -> _Network:
-        if self._network is None:
+    def _fit_model(
+        self, encoder: SharedEncoder, source: FrozenFeatures, cases: Subjects, run: Run
+    ) -> KoosModel:
+        seed_everything(run.seed)
+        model = KoosModel.new(self._config, encoder)
+        if self._config.pretrain:
+            heads = [
+                ProjectionHead(self._config.channels, *self._config.projection_channels) for _ in range(2)
+            ]
+            pretrain(ContrastiveNet(model.high, *heads), source, cases, self._config, run.sub("pretraining"))
+        phase = run.sub("finetuning")
+        if model.tuned is None:
+            tune_classifier(model.classifier, model.high, source, cases, self._config, phase)
+        else:
+            net = TunedNet(model.tuned, model.high, model.classifier, model.encoder_batch)
+            tune_all(net, source.reader, cases, self._config, phase)
+        return model
+
+    def _require_trained(self, action: str) -> _Trained:
+        if self._trained is None:
             raise NotTrainedError(
                 f"grader 'msf-koos-net': has no weights to {action} with. Train it, or load a trained one."
             )
-        return self._network
+        return self._trained
 
     def _views(self, count: int) -> list[View]:
         flips = (False, True) if self._config.sides == "mirrored-at-random" else (False,)
@@ -193,20 +172,6 @@ class KoosNetGrader:
             return self._task.modalities
         return (self._task.target if self._config.inference == "target" else subject.real,)
 
-    def _scores(self, network: _Network, triples: Tensor, mask: Tensor) -> Tensor:
-        """Scores of the four grades, shape ``(4,)``."""
-        encode = network.encoder.encode if network.tuned is None else network.tuned
-        inputs = triples if network.tuned is None else triples.to(network.device)
-        features = encode_stack(encode, inputs, self._config.encoder_batch).to(network.device)
-        pooled = network.high(features[None], mask[None].to(network.device))
-        scores: Tensor = network.classifier(pooled)[0]
-        return scores
-
-
-def _triples(image: tuple[Stack, float], window: Window, stride: int) -> Tensor:
-    stack, slope = image
-    return cut_triples(stack, slope, window, mirror=False, stride=stride)
-
 
 def _require_encoder(encoder: SharedEncoder | None) -> SharedEncoder:
     if encoder is None:
@@ -215,21 +180,6 @@ def _require_encoder(encoder: SharedEncoder | None) -> SharedEncoder:
             "Choose such a translator, or a grader that needs none, such as volumetrics."
         )
     return encoder
-
-
-def _new_network(config: KoosNetConfig, encoder: SharedEncoder, grades: tuple[int, ...]) -> _Network:
-    return _Network(
-        encoder=encoder,
-        high=HighEncoder(encoder.feature_channels, config.channels, config.stages, config.mask_fusion),
-        classifier=nn.Linear(config.channels, len(GRADES)),
-        grades=grades,
-        tuned=None if config.freeze else encoder.copy_encoder(),
-    )
-
-
-def _contrastive_net(high: HighEncoder, config: KoosNetConfig) -> ContrastiveNet:
-    heads = [ProjectionHead(config.channels, *config.projection_channels) for _ in range(2)]
-    return ContrastiveNet(high, *heads)
 
 
 def _read_description(path: Path) -> tuple[KoosNetConfig, Task, tuple[int, ...], int]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from cmda_core.protocols import GradingCase
 from cmda_core.run import Run
 from cmda_core.training.loop import Trainable, train
 from cmda_koosnet.config import KoosNetConfig
@@ -15,6 +14,7 @@ from cmda_koosnet.features import FrozenFeatures, View
 from cmda_koosnet.losses import self_contrast, supcon, supervised_contrast
 from cmda_koosnet.network import ContrastiveNet
 from cmda_koosnet.sampling import (
+    Subjects,
     epoch_steps,
     graded_groups,
     mirror_draws,
@@ -27,7 +27,7 @@ from cmda_koosnet.sampling import (
 def pretrain(
     net: ContrastiveNet,
     source: FrozenFeatures,
-    cases: Sequence[GradingCase],
+    cases: Subjects,
     config: KoosNetConfig,
     run: Run,
 ) -> None:
@@ -36,7 +36,7 @@ def pretrain(
     Args:
         net: E_H and the heads.
         source: Features of the cases, in both modalities.
-        cases: Annotated and unannotated subjects.
+        cases: The annotated and unannotated subjects to learn from.
         config: Loss, batches, epochs.
         run: Of this phase alone.
     """
@@ -46,7 +46,7 @@ def pretrain(
     groups = graded_groups(cases) + ungraded_groups(cases)
 
     def step(number: int) -> Mapping[str, Tensor]:
-        subjects = _subjects(number, groups, len(cases), config, run.seed)
+        subjects = _subjects(number, groups, list(cases), config, run.seed)
         features, masks = _load(source, subjects, config, number, run)
         own, supervised = module(features, masks)
         losses = contrastive_losses(own, supervised, [cases[index].grade for index in subjects], config)
@@ -103,13 +103,15 @@ def contrastive_losses(
     }
 
 
-def _subjects(step: int, groups: list[list[int]], count: int, config: KoosNetConfig, seed: int) -> list[int]:
+def _subjects(
+    step: int, groups: list[list[int]], members: list[int], config: KoosNetConfig, seed: int
+) -> list[int]:
     if config.batch == "stratified":
         return stratified_batch(groups, step, seed)
-    return pooled_batch(count, config.batch_size, step, seed)
+    return pooled_batch(members, config.batch_size, step, seed)
 
 
-def _epoch_steps(cases: Sequence[GradingCase], config: KoosNetConfig) -> int:
+def _epoch_steps(cases: Subjects, config: KoosNetConfig) -> int:
     if config.batch == "pooled":
         return epoch_steps(len(cases), min(config.batch_size, len(cases)))
     groups = graded_groups(cases)

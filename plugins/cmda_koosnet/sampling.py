@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cmda_core.protocols import GradingCase
 
-_POOLED, _STRATIFIED, _MIRROR = range(3)
+Subjects = Mapping[int, GradingCase]
+"""Cases by their position in the list of all that the features are numbered by."""
+
+_POOLED, _STRATIFIED, _MIRROR, _FOLDS = range(4)
 
 
-def pooled_batch(count: int, size: int, step: int, seed: int) -> list[int]:
+def pooled_batch(members: Sequence[int], size: int, step: int, seed: int) -> list[int]:
     """Different subjects in a random order that visits each of them once an epoch.
 
     The last batch of an epoch is filled up with the epoch's first subjects.
 
     Args:
-        count: Number of subjects.
+        members: All subjects.
         size: Subjects in the batch; fewer if there are fewer.
         step: Number of the step.
         seed: Of all draws.
     """
+    count = len(members)
     size = min(size, count)
     epoch, batch = divmod(step, epoch_steps(count, size))
     order = np.random.default_rng([seed, _POOLED, epoch]).permutation(count)
-    return [int(order[(batch * size + position) % count]) for position in range(size)]
+    return [members[int(order[(batch * size + position) % count])] for position in range(size)]
 
 
 def stratified_batch(groups: Sequence[Sequence[int]], step: int, seed: int) -> list[int]:
@@ -49,14 +53,35 @@ def epoch_steps(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def graded_groups(cases: Sequence[GradingCase]) -> list[list[int]]:
+def graded_groups(cases: Subjects) -> list[list[int]]:
     """Positions of the cases of each grade that occurs, in rising order of the grades."""
-    grades = sorted({case.grade for case in cases if case.grade is not None})
-    return [[index for index, case in enumerate(cases) if case.grade == grade] for grade in grades]
+    grades = sorted({case.grade for case in cases.values() if case.grade is not None})
+    return [[position for position, case in cases.items() if case.grade == grade] for grade in grades]
 
 
-def ungraded_groups(cases: Sequence[GradingCase]) -> list[list[int]]:
+def ungraded_groups(cases: Subjects) -> list[list[int]]:
     """Positions of the ungraded cases of each real modality that occurs."""
-    ungraded = [(index, case.real) for index, case in enumerate(cases) if case.grade is None]
+    ungraded = [(position, case.real) for position, case in cases.items() if case.grade is None]
     kinds = sorted({real for _, real in ungraded})
-    return [[index for index, real in ungraded if real == kind] for kind in kinds]
+    return [[position for position, real in ungraded if real == kind] for kind in kinds]
+
+
+def without_fold(cases: Sequence[GradingCase], fold: int, folds: int, seed: int) -> Subjects:
+    """The cases that one model of an ensemble is trained on.
+
+    Args:
+        cases: All subjects.
+        fold: Which share of each grade's cases to leave out, from 0.
+        folds: Number of shares; with 1 all cases are kept. Ungraded cases always are, and so is the
+            only case of a grade, so that all models know the same grades.
+        seed: Of the shares.
+    """
+    subjects = dict(enumerate(cases))
+    if folds == 1:
+        return subjects
+    left_out: set[int] = set()
+    for number, group in enumerate(graded_groups(subjects)):
+        if len(group) > 1:
+            order = np.random.default_rng([seed, _FOLDS, number]).permutation(group)
+            left_out.update(order[fold::folds].tolist())
+    return {position: case for position, case in subjects.items() if position not in left_out}

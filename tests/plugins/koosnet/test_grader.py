@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "paper": {},
     "official": {"mask_fusion": "gate", "contrastive": "supcon", "batch": "stratified"},
     "mirrored": {"sides": "mirrored-at-random"},
+    "folds": {"folds": 2},
     "not frozen": {"freeze": False},
     "not pre-trained": {"freeze": False, "pretrain": False},
 }
@@ -42,8 +43,8 @@ def trained(config: KoosNetConfig, data: GradingData, run: Run) -> Grader:
 def weights(grader: Grader, folder: Path) -> dict[str, torch.Tensor]:
     grader.save(folder)
     merged = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        merged |= {f"{path.stem}.{key}": value for key, value in load_file(path).items()}
+    for path in sorted(folder.rglob("*.safetensors")):
+        merged |= {f"{path.parent.name}.{path.stem}.{key}": value for key, value in load_file(path).items()}
     return merged
 
 
@@ -55,7 +56,7 @@ def pretrained(run_folder: Path) -> dict[str, torch.Tensor]:
 
 
 def high(merged: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    prefix = "koosnet.high."
+    prefix = "fold-0.koosnet.high."
     return {key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)}
 
 
@@ -106,7 +107,7 @@ def test_only_the_classifier_is_tuned_when_frozen(
     assert before.keys() == after.keys()
     for key in before:
         torch.testing.assert_close(before[key], after[key], rtol=0, atol=0)
-    assert not any(key.startswith("encoder.") for key in merged)
+    assert not any(".encoder." in key for key in merged)
 
 
 def test_everything_is_tuned_when_not_frozen(
@@ -116,7 +117,7 @@ def test_everything_is_tuned_when_not_frozen(
     before, after = pretrained(tmp_path / "run"), high(merged)
     assert not torch.equal(before["convolutions.0.weight"], after["convolutions.0.weight"])
     original = encoder.copy_encoder().state_dict()
-    assert not torch.equal(merged["encoder.0.weight"], original["0.weight"])
+    assert not torch.equal(merged["fold-0.encoder.0.weight"], original["0.weight"])
 
 
 @pytest.mark.parametrize("name", ["paper", "not frozen"])
