@@ -17,6 +17,7 @@ from cmda_core.files import replacing
 from cmda_core.progress import Progress
 from cmda_core.protocols import GradingCase, SharedEncoder
 from cmda_core.schema import Task
+from cmda_core.volumes import open_slices
 from cmda_koosnet.config import KoosNetConfig
 from cmda_koosnet.crops import cut_mask, cut_triples, find_window, open_subject
 
@@ -74,13 +75,13 @@ class ViewReader:
 
     def triples(self, view: View) -> Tensor:
         """2.5D inputs, ``(slices, 3, H, W)``."""
-        stack, slope = open_subject(self._cases[view.subject], self.modalities).images[view.modality]
+        stack, slope = open_slices(self._cases[view.subject].images[view.modality])
         window = self._windows[view.subject]
         return cut_triples(stack, slope, window, mirror=view.mirrored, stride=self._stride)
 
     def mask(self, view: View) -> Tensor:
-        """Share of tumour, ``(1, slices, h, w)``."""
-        labels = open_subject(self._cases[view.subject], self.modalities).mask
+        """Share of tumour, ``(1, slices, h, w)``; the same in both modalities."""
+        labels, _ = open_slices(self._cases[view.subject].mask)
         window = self._windows[view.subject]
         return cut_mask(labels == self._label, window, mirror=view.mirrored, stride=self._stride)
 

@@ -125,10 +125,8 @@ def _load(
     if config.sides == "mirrored-at-random":
         mirrored = mirror_draws(len(subjects), step, run.seed)
     drawn = list(zip(subjects, mirrored, strict=True))
-    views = [
-        View(subject, modality, flip) for modality in source.reader.modalities for subject, flip in drawn
-    ]
+    views = [[View(subject, name, flip) for subject, flip in drawn] for name in source.reader.modalities]
     device = run.fabric.device
-    features = torch.stack([source.features(view).to(device) for view in views])
-    masks = torch.stack([source.reader.mask(view) for view in views])
-    return features, masks.to(device)
+    features = torch.stack([source.features(view).to(device) for view in [*views[0], *views[1]]])
+    masks = torch.stack([source.reader.mask(view) for view in views[0]])
+    return features, masks.to(device).repeat(2, 1, 1, 1, 1)
