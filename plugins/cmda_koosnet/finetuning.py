@@ -100,11 +100,12 @@ def _tune(
         scores = module(
             *inputs([View(subject, name, flip) for name in modalities for subject, flip in drawn])
         )
-        loss = functional.cross_entropy(scores.masked_fill(unseen, -torch.inf), classes)
+        known = scores.masked_fill(unseen, -torch.inf)
+        loss = functional.cross_entropy(known, classes)
         optimizer.zero_grad()
         run.fabric.backward(loss)
         optimizer.step()
-        return {"loss": loss.detach()}
+        return {"loss": loss.detach(), "accuracy": (known.argmax(dim=1) == classes).float().mean()}
 
     train(
         run,

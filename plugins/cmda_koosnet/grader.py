@@ -69,6 +69,7 @@ class KoosNetGrader:
             kept = without_fold(cases, fold, self._config.folds, run.seed)
             own_run = run if self._config.folds == 1 else run.sub(f"fold-{fold}")
             models.append(self._fit_model(encoder, source, kept, own_run))
+        run.fabric.barrier()  # No process may still need the features that are removed.
         source.close()
         self._trained = _Trained(tuple(models), grades)
 
