@@ -30,7 +30,8 @@ class TumourFeatures:
         lateral_extent_mm: Size along the line between the cochleae, between outer voxel centres.
         anterior_extent_mm: Size from back to front.
         vertical_extent_mm: Size from bottom to top.
-        sphericity: Surface of the ball of the same volume over the tumour's; 1 for a ball.
+        sphericity: Surface of the ball of the same volume over the tumour's as ITK estimates it
+            (Crofton's formula, which rounds sharp edges off); 1 for a ball.
         components: Number of 26-connected parts.
         main_share: Share of the largest part in the volume, 0 to 1.
         midplane_mm: From the midplane to the most medial tumour voxel, negative beyond it.
