@@ -114,6 +114,18 @@ def open_slices(path: Path) -> tuple[NDArray[Any], float]:
     return stack, slope
 
 
+def stored_as_float(path: Path) -> bool:
+    """Whether the voxels of a file are floating-point numbers, be it by a scale in its header.
+
+    Raises:
+        DataError: If the file is missing or is not a NIfTI file.
+        GeometryError: If it is not three-dimensional.
+    """
+    image = _open(path)
+    scaled = (float(image.dataobj.slope), float(image.dataobj.inter)) != (1.0, 0.0)
+    return bool(scaled or image.get_data_dtype().kind == "f")
+
+
 def case_name(path: Path) -> str:
     """File name without ``.nii`` or ``.nii.gz``."""
     return path.name.removesuffix(".gz").removesuffix(".nii")

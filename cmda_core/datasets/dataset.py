@@ -1,0 +1,32 @@
+"""What a dataset on disk consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmda_core.schema import Cohort
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The scans of a study as they were acquired.
+
+    Attributes:
+        source: Source modality, each case with labels, some with a parcellation or a Koos grade.
+        target: Target modality for training; images alone.
+        test: Target modality to be predicted; images alone.
+        unpaired: Recognised files that no case uses, because the file that they belong to is
+            missing: scans of the source modality without labels, and labels or parcellations
+            without a scan.
+    """
+
+    source: Cohort
+    target: Cohort
+    test: Cohort
+    unpaired: tuple[Path, ...] = ()
+
+    @property
+    def cohorts(self) -> tuple[Cohort, Cohort, Cohort]:
+        """Source, target and test."""
+        return self.source, self.target, self.test

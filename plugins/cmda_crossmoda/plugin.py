@@ -1,0 +1,38 @@
+"""What this plugin offers. SimpleITK is imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cmda_core.hookspecs import PreprocessorOffer, hookimpl
+from cmda_core.protocols import Preprocessor
+from cmda_core.schema import Task
+from cmda_crossmoda.config import CrossmodaConfig
+
+
+def build(config: CrossmodaConfig, task: Task) -> Preprocessor:
+    from cmda_crossmoda.preprocessor import CrossmodaPreprocessor
+
+    return CrossmodaPreprocessor(config, task)
+
+
+def load(folder: Path) -> Preprocessor:
+    from cmda_crossmoda.storage import load_preprocessor
+
+    return load_preprocessor(folder)
+
+
+OFFER = PreprocessorOffer(
+    name="crossmoda",
+    summary="Histogram matching, affine registration to one atlas, a fixed region around the tumours.",
+    config=CrossmodaConfig,
+    reference="https://doi.org/10.1007/978-3-031-44153-0_5",
+    build=build,
+    load=load,
+)
+
+
+@hookimpl
+def offer_preprocessors() -> Iterable[PreprocessorOffer]:
+    return (OFFER,)
