@@ -81,7 +81,7 @@ class Run:
         path = self.folder / f"{name}.csv"
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:
-            rows = csv.writer(stream)
+            rows = csv.writer(stream, lineterminator="\n")
             if new:
                 rows.writerow(["step", "key", "value"])
             rows.writerows([step, key, repr(float(value))] for key, value in values.items())

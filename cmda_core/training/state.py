@@ -33,7 +33,8 @@ def save_state(path: Path, state: State) -> None:
     tensors: dict[str, Tensor] = {}
     tree = _flatten(state, tensors)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": _FORMAT, "tree": json.dumps(tree)})
+        # One key only: safetensors writes several in any order, and equal states must be equal bytes.
+        save_file(tensors, temporary, metadata={_FORMAT: json.dumps(tree)})
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -48,9 +49,9 @@ def load_state(path: Path) -> dict[str, Any]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a dict
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
-    if metadata.get("format") != _FORMAT:
+    if _FORMAT not in metadata:
         raise DataError(f"{path}: is not a state file of cmda.")
-    state = _restore(json.loads(metadata["tree"]), tensors)
+    state = _restore(json.loads(metadata[_FORMAT]), tensors)
     if not isinstance(state, dict):
         raise DataError(f"{path}: is not a state file of cmda.")
     return state

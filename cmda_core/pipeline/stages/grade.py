@@ -50,7 +50,7 @@ def write_predictions(path: Path, predictions: Iterable[KoosPrediction]) -> None
         OutputError: If the file cannot be written.
     """
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
+        rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["case", "class", "p1", "p2", "p3", "p4"])
         for prediction in predictions:
             probabilities = (f"{probability:.6f}" for probability in prediction.probabilities)
