@@ -1,0 +1,76 @@
+"""From a cohort to a trained nnU-Net: fingerprint, plans, preprocessed cases, folds.
+
+Every step leaves its result in the folder when it is complete, and is skipped if it finds it there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cmda_core.errors import ConfigError
+from cmda_core.run import Run
+from cmda_core.schema import Cohort, Task
+from cmda_nnunet.config import NnUnetConfig
+from cmda_nnunet.dataset import (
+    dataset_description,
+    preprocess,
+    split_subjects,
+    write_description,
+    write_fingerprint,
+)
+from cmda_nnunet.model import Model
+from cmda_nnunet.planning import data_folder, make_plans
+from cmda_nnunet.trainer import Fold, Split
+from cmda_nnunet.training import FoldSetup, train_fold
+from cmda_nnunet.weights import Weights
+
+
+def fit_model(config: NnUnetConfig, task: Task, cohort: Cohort, run: Run, folder: Path) -> Model:
+    """Train all folds, going on where an interrupted call was.
+
+    Args:
+        config: Settings.
+        task: Structures to learn.
+        cohort: Labelled cases of both modalities.
+        run: Device, seed, processes, log and progress.
+        folder: Holds all intermediate files.
+
+    Raises:
+        ConfigError: If a fold is asked for that there is not.
+        DataError: If a case cannot be used, or there are fewer subjects than folds.
+    """
+    splits = choose_splits(config, cohort)
+    run.progress.note("nnU-Net: measuring and preparing the cases")
+    description = dataset_description(cohort, task)
+    write_description(description, folder)
+    write_fingerprint(cohort, folder, run.jobs)
+    plans = make_plans(config, folder)
+    preprocess(cohort, plans, description, data_folder(plans, folder), run.jobs)
+    structures = tuple(sorted(task.structures, key=task.structures.__getitem__))
+    trained: dict[str, Weights] = {}
+    with run.progress.task("train nnU-Net", len(splits) * config.epochs) as advance:
+        for fold, split in splits.items():
+            checkpoint = folder / f"fold_{fold}" / "checkpoint.safetensors"
+            log = "training" if len(splits) == 1 else f"training_fold_{fold}"
+            setup = FoldSetup(config, plans, description, structures, fold, split, checkpoint, log)
+            trained[str(fold)] = train_fold(setup, run, advance)
+    return Model(plans, description, trained)
+
+
+def choose_splits(config: NnUnetConfig, cohort: Cohort) -> dict[Fold, Split]:
+    """Training and validation cases of every fold that is to be trained.
+
+    Raises:
+        ConfigError: If a fold is asked for that there is not.
+        DataError: If there are fewer subjects than folds.
+    """
+    if config.folds == "all":
+        names = [case.id for case in cohort]
+        return {"all": (names, names)}
+    if max(config.folds) >= config.fold_count:
+        raise ConfigError(
+            f"segmenter.folds = {config.folds}: with segmenter.fold_count = {config.fold_count} "
+            f"the last fold is {config.fold_count - 1}."
+        )
+    splits = split_subjects(cohort, config.fold_count)
+    return {fold: splits[fold] for fold in config.folds}

@@ -1,0 +1,37 @@
+"""What this plugin offers: the segmenter ``nnunet``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cmda_core.hookspecs import SegmenterOffer, hookimpl
+from cmda_core.protocols import Segmenter
+from cmda_core.schema import Task
+from cmda_nnunet.config import NnUnetConfig
+
+
+def build(config: NnUnetConfig, task: Task) -> Segmenter:
+    from cmda_nnunet.segmenter import NnUnetSegmenter
+
+    return NnUnetSegmenter(config, task)
+
+
+def load(folder: Path) -> Segmenter:
+    from cmda_nnunet.segmenter import NnUnetSegmenter
+
+    return NnUnetSegmenter.load(folder)
+
+
+@hookimpl
+def offer_segmenters() -> Iterable[SegmenterOffer]:
+    return [
+        SegmenterOffer(
+            name="nnunet",
+            summary="nnU-Net v2 (3d_fullres): a U-Net that plans itself from the data.",
+            config=NnUnetConfig,
+            build=build,
+            load=load,
+            reference="https://doi.org/10.1038/s41592-020-01008-z",
+        )
+    ]

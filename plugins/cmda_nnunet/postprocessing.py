@@ -1,0 +1,107 @@
+"""Removes false components from a segmentation, as the paper's authors do after nnU-Net."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cmda_core.schema import Task
+
+COCHLEA = "cochlea"
+"""Name of the structure of which there is one on either side of the head."""
+
+Mask = NDArray[np.bool_]
+_NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningRules:
+    """Which components stay.
+
+    Attributes:
+        one_tumour: Keep one tumour component.
+        two_cochleae: Keep at most two cochlea components.
+        height_tolerance_mm: How far above or below the cochleae the tumour may end.
+    """
+
+    one_tumour: bool
+    two_cochleae: bool
+    height_tolerance_mm: float
+
+
+def clean_labels(
+    labels: NDArray[np.uint8], slice_mm: float, task: Task, rules: CleaningRules
+) -> NDArray[np.uint8]:
+    """Set the voxels of components that cannot be right to background.
+
+    Args:
+        labels: Shape ``(I, J, K)``, K towards the head.
+        slice_mm: Distance of slices along K, in mm.
+        task: Tells the label of the tumour, and that of the structure ``cochlea`` if there is one.
+        rules: Which components stay.
+
+    Returns:
+        A new array; ``labels`` is left alone.
+    """
+    cleaned = labels.copy()
+    cochlea = task.structures.get(COCHLEA)
+    if cochlea is not None and rules.two_cochleae:
+        cleaned[(cleaned == cochlea) & ~largest_components(cleaned == cochlea, 2)] = 0
+    if rules.one_tumour:
+        cochleae = cleaned == cochlea if cochlea is not None else np.zeros(labels.shape, dtype=bool)
+        tumour = cleaned == task.tumour_label
+        slices = math.ceil(rules.height_tolerance_mm / slice_mm)
+        cleaned[tumour & ~tumour_component(tumour, cochleae, slices)] = 0
+    return cleaned
+
+
+def largest_components(mask: Mask, count: int) -> Mask:
+    """The ``count`` largest 26-connected components of a mask; of equal ones that which comes first."""
+    components, found = ndimage.label(mask, structure=_NEIGHBOURS)
+    if found <= count:
+        return mask
+    sizes = np.bincount(components.ravel())[1:]
+    kept = 1 + np.argsort(-sizes, kind="stable")[:count]
+    return np.isin(components, kept)
+
+
+def tumour_component(tumour: Mask, cochleae: Mask, tolerance: int) -> Mask:
+    """The largest 26-connected tumour component at about the height of the cochleae.
+
+    Without cochleae, or with no component at their height, it is the largest of all.
+
+    Args:
+        tumour: Shape ``(I, J, K)``.
+        cochleae: Of the same shape.
+        tolerance: Slices along K by which a component may miss the slices of the cochleae.
+    """
+    heights = np.flatnonzero(cochleae.any(axis=(0, 1)))
+    if heights.size:
+        components, _ = ndimage.label(tumour, structure=_NEIGHBOURS)
+        near = components[:, :, max(0, heights[0] - tolerance) : heights[-1] + tolerance + 1]
+        candidates = np.isin(components, np.unique(near[near > 0]))
+        if candidates.any():
+            return largest_components(candidates, 1)
+    return largest_components(tumour, 1)
+
+
+def clean_probabilities(
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], cleaned: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Move the probability of removed voxels to background, so that it agrees with the labels.
+
+    Args:
+        probabilities: Shape ``(1 + structures, I, J, K)``.
+        labels: Before cleaning.
+        cleaned: After cleaning.
+    """
+    result = probabilities.copy()
+    for label in range(1, len(probabilities)):
+        removed = (labels == label) & (cleaned != label)
+        result[0, removed] += result[label, removed]
+        result[label, removed] = 0
+    return result
