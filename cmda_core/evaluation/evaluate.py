@@ -2,8 +2,8 @@
 
 A case that has a reference and no prediction counts as missed and is named: leaving out what was
 hard must not improve a mean. A prediction without reference cannot be scored; it is named and left
-out. A grader has to grade every case that has both a grade and a row in its own table's company:
-there is no value for a grade that was not given, so a missing one is an error.
+out. A grade that was not given has no error that could be counted, so a table of grades without a
+case of the reference is refused.
 """
 
 from __future__ import annotations
@@ -181,15 +181,20 @@ def _grade_table(graders: Mapping[str, Path], references: References) -> pd.Data
             probabilities = dict(zip(PROBABILITY_COLUMNS, grade.probabilities, strict=False))
             reference = references.grades.get(grade.case)
             rows.append(
-                {"entry": entry, "case": grade.case, "reference": reference, "predicted": grade.grade}
-                | probabilities
+                {
+                    "entry": entry,
+                    "case": grade.case,
+                    "reference": reference,
+                    "predicted": grade.grade,
+                    **probabilities,
+                }
             )
     return pd.DataFrame(rows, columns=GRADES_COLUMNS).astype({"reference": "Int64", "predicted": "Int64"})
 
 
 def _check_complete(path: Path, predicted: list[PredictedGrade], references: References) -> None:
     missing = sorted(references.grades.keys() - {grade.case for grade in predicted})
-    if missing and references.grades:
+    if missing:
         names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise DataError(
             f"{path}: {len(missing)} of {len(references.grades)} graded cases are missing ({names}). "

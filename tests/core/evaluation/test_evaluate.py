@@ -57,7 +57,7 @@ def test_scores_of_every_case_and_their_summary(predictions, reference, tmp_path
     vs = table[table.structure == "vs"].set_index("case")
     for shift, case in enumerate(CASES):
         score = score_case(head(shift), head(), {"vs": 1, "cochlea": 2}, case)[0]
-        assert (vs.dice[case], vs.assd_mm[case]) == (score.dice, score.assd_mm)
+        assert (vs.dice[case], vs.assd_mm[case]) == pytest.approx((score.dice, score.assd_mm))
     summary = json.loads((out / "summary.json").read_text())
     assert summary == evaluation.summary
     of_vs = summary["segmentation"]["mine"]["vs"]
@@ -134,7 +134,7 @@ def test_nothing_in_common(predictions, tmp_path):
     other = tmp_path / "other"
     write_volume(other / "someone_Label.nii.gz", head())
     (predictions / "predictions.csv").unlink()
-    with pytest.raises(DataError, match="holds no prediction of a case in .*the references are of someone"):
+    with pytest.raises(DataError, match=r"holds no prediction of a case in .*the references are of someone"):
         evaluate_folders(predictions, other, Task())
 
 
