@@ -38,12 +38,13 @@ def events(folder: Path, event: str) -> list[str]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Every file that a run makes, but for records of time and place."""
+    """Every file that a run makes, but for checkpoints and records of time and place."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.name not in {"stage.json", "journal.jsonl", "environment.json", ".lock"}
+        and path.name
+        not in {"stage.json", "journal.jsonl", "environment.json", ".lock", "checkpoint.safetensors"}
         and "report" not in path.relative_to(folder).parts
     }
 
