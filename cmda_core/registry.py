@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, TypeVar
 
@@ -23,8 +23,8 @@ class Registry:
     """The plugins of one process.
 
     Attributes:
-        broken: Entry points that failed to load, with the reason. A broken plugin is reported when
-            plugins are listed or one is not found, and never stops another one from working.
+        broken: Plugins that failed to load, or whose hook raised, with the reason. A broken plugin is
+            reported when plugins are listed or one is not found, and never stops another one.
     """
 
     def __init__(self) -> None:
@@ -95,6 +95,14 @@ class Registry:
         """The grader of that name; UnknownPluginError if no installed plugin offers it."""
         return self._find("grader", name, self.graders())
 
+    def source(self, kind: Kind, name: str) -> str:
+        """Module that offers the plugin of that kind and name; empty if there is none."""
+        for implementation in getattr(self._manager.hook, f"offer_{kind}s").get_hookimpls():
+            for offer in self._call(implementation.plugin_name, implementation.function):
+                if getattr(offer, "name", None) == name:
+                    return str(implementation.function.__module__)
+        return ""
+
     def named(self, name: str) -> list[tuple[Kind, Offer]]:
         """The plugins of that name, of any kind; UnknownPluginError if there is none."""
         offers = self.offers()
@@ -114,7 +122,7 @@ class Registry:
         found: dict[str, tuple[AnyOffer, str]] = {}
         for implementation in getattr(self._manager.hook, f"offer_{kind}s").get_hookimpls():
             plugin = implementation.plugin_name
-            for offer in implementation.function():
+            for offer in self._call(plugin, implementation.function):
                 if not isinstance(offer, offer_type):
                     raise BrokenPluginError(
                         f"plugin {plugin!r}: offer_{kind}s() must return {offer_type.__name__} objects, "
@@ -127,6 +135,13 @@ class Registry:
                     )
                 found[offer.name] = offer, plugin
         return {name: offer for name, (offer, _) in sorted(found.items())}
+
+    def _call(self, plugin: str, hook: Callable[[], Iterable[object]]) -> list[object]:
+        try:
+            return list(hook())
+        except Exception as error:  # noqa: BLE001  # a hook may raise anything; the others must survive it
+            self.broken[plugin] = error
+            return []
 
     def _find(self, kind: Kind, name: str, offers: Mapping[str, AnyOffer]) -> AnyOffer:
         if name not in offers:

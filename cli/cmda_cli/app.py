@@ -1,0 +1,26 @@
+"""The commands, assembled."""
+
+from __future__ import annotations
+
+import typer
+
+from cmda_cli.commands import data, doctor, evaluation, experiments, inference, plugins
+
+app = typer.Typer(
+    name="cmda",
+    help="Cross-modality domain adaptation in MRI: translate, segment and grade scans without labels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(plugins.app, name="plugins")
+app.command()(experiments.demo)
+app.command()(experiments.run)
+app.command()(experiments.train)
+app.command()(inference.translate)
+app.command()(inference.segment)
+app.command()(inference.grade)
+app.command()(evaluation.evaluate)
+app.command()(evaluation.report)
+app.command()(doctor.doctor)

@@ -1,0 +1,84 @@
+"""Options that several commands share, and what they change in an experiment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from cmda_core.schema import Runtime
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+
+
+def _check_assignments(values: list[str] | None) -> list[str]:
+    for value in values or ():
+        key, equals, _ = value.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"{value!r}: expected KEY=VALUE, for example translator.steps=500.")
+    return values or []
+
+
+TranslatorOption = Annotated[str | None, typer.Option("--translator", help="Translator plugin.")]
+SegmenterOption = Annotated[str | None, typer.Option("--segmenter", help="Segmenter plugin.")]
+GraderOption = Annotated[str | None, typer.Option("--grader", help="Grader plugin.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        callback=_check_assignments,
+        help="Change any setting, such as translator.steps=500. Repeatable; the last one wins.",
+    ),
+]
+DeviceOption = Annotated[Device | None, typer.Option("--device", help="Processor.")]
+DevicesOption = Annotated[int | None, typer.Option("--devices", min=1, help="Number of GPUs per training.")]
+PrecisionOption = Annotated[Precision | None, typer.Option("--precision", help="Arithmetic of training.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all random choices.")]
+FreshOption = Annotated[
+    bool,
+    typer.Option("--fresh/--resume", help="Run all stages again, or go on where the last run stopped."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show what the libraries log, and warnings.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def experiment_overrides(
+    *,
+    plugins: dict[str, str | None],
+    device: Device | None,
+    devices: int | None,
+    precision: Precision | None,
+    seed: int | None,
+    assignments: Sequence[str] | None,
+) -> list[str]:
+    """Options as ``a.b=c`` assignments; ``--set`` comes last and wins."""
+    named: dict[str, object] = {f"{kind}.plugin": name for kind, name in plugins.items()}
+    named |= {"runtime.device": device, "runtime.devices": devices}
+    named |= {"runtime.precision": precision, "runtime.seed": seed}
+    chosen = [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
+    return [*chosen, *(assignments or ())]
+
+
+def inference_runtime(model: Path, device: Device | None, precision: Precision | None) -> Runtime | None:
+    """Where a trained run is to work: its own runtime with what the command line changes.
+
+    Returns:
+        Nothing if the command line changes nothing.
+    """
+    if device is None and precision is None:
+        return None
+    from cmda_core.pipeline import load_experiment
+    from cmda_core.pipeline.folder import RunFolder
+
+    changes = {"device": device, "precision": precision}
+    runtime = load_experiment(str(RunFolder.existing(model).experiment)).runtime
+    return runtime.model_copy(update={key: value for key, value in changes.items() if value is not None})

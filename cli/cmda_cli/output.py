@@ -1,0 +1,81 @@
+"""Prints results on stdout and messages on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(content: object) -> None:
+    """Print one JSON document, and nothing else, on stdout."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def print_lines(lines: Iterable[object]) -> None:
+    """Print one result per line."""
+    for line in lines:
+        typer.echo(str(line))
+
+
+def print_error(message: str) -> None:
+    """Print what went wrong and how to mend it."""
+    # Without markup: rich would swallow [brackets] of values and paths.
+    Console(stderr=True, soft_wrap=True).print(
+        f"error: {message}", style="red", markup=False, highlight=False
+    )
+
+
+def print_note(message: str) -> None:
+    """Print a line that is not a result."""
+    typer.echo(message, err=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """Print a table; one that does not go to a terminal is as wide as its content."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, emoji=False, width=400)
+        table.expand = False
+    with console.capture() as captured:
+        console.print(table)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def print_scores(summary: Mapping[str, Any]) -> None:
+    """Print the scores of segmenters and graders as two tables."""
+    segmentation, grading = summary.get("segmentation") or {}, summary.get("grading") or {}
+    if segmentation:
+        print_table(
+            ["segmentation", "structure", "Dice", "ASSD mm", "HD95 mm"],
+            [
+                [entry, structure, *(_spread(scores[key]) for key in ("dice", "assd_mm", "hd95_mm"))]
+                for entry, structures in segmentation.items()
+                for structure, scores in structures.items()
+            ],
+        )
+    if grading:
+        keys = {"MA-MAE": "ma_mae", "MAMSE": "mamse", "accuracy": "accuracy"}
+        print_table(
+            ["grading", *keys],
+            [
+                [entry, *(_number(scores.get(key)) for key in keys.values())]
+                for entry, scores in grading.items()
+            ],
+        )
+
+
+def _spread(score: Mapping[str, float | None]) -> str:
+    mean, sd = score.get("mean"), score.get("sd")
+    return _number(mean) if sd is None else f"{_number(mean)} ± {_number(sd)}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

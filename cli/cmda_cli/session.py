@@ -1,0 +1,63 @@
+"""What surrounds the work of a command: progress, quiet libraries, interrupts, tracebacks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+import typer
+from rich.console import Console
+
+from cmda_cli.output import print_note
+from cmda_cli.progress import BarProgress, LineProgress
+from cmda_core.errors import CmdaError
+from cmda_core.progress import Progress
+
+
+@contextmanager
+def session(
+    *, verbose: bool = False, debug: bool = False, interrupted: str = "interrupted."
+) -> Iterator[Progress]:
+    """Do the work of a command; results are printed after the block.
+
+    Args:
+        verbose: Show what libraries log and warn of.
+        debug: Show the traceback of an error before its message.
+        interrupted: Printed on Ctrl-C, which exits with status 130.
+    """
+    try:
+        # Libraries print to stdout, which belongs to the results.
+        with redirect_stdout(sys.stderr), _logging(verbose), _progress() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        print_note(interrupted)
+        raise typer.Exit(130) from None
+    except CmdaError:
+        if debug:
+            traceback.print_exc()
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield LineProgress(print_note)
+        return
+    bars = BarProgress(console)
+    with bars.showing():
+        yield bars
+
+
+@contextmanager
+def _logging(verbose: bool) -> Iterator[None]:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.INFO if verbose else logging.ERROR)
+    with warnings.catch_warnings():
+        if not verbose:
+            warnings.simplefilter("ignore")
+        yield
