@@ -54,7 +54,8 @@ def structure_signals(modality: Modality, random: np.random.Generator) -> Mappin
     """Signal of each structure in one subject: the sequence's, within some per cent."""
     sequence = SEQUENCES[modality]
     return {
-        structure: signal(tissue, sequence) * float(random.normal(1, 0.03)) for structure, tissue in TISSUES.items()
+        structure: signal(tissue, sequence) * float(random.normal(1, 0.03))
+        for structure, tissue in TISSUES.items()
     }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from cmda_core.datasets.phantom import bones, brain, inner_ear, vessels
 from cmda_core.datasets.phantom.shapes import Box, Field, Points, Shape, gyroid, smooth_union
@@ -14,6 +15,7 @@ from cmda_core.datasets.phantom.tumour import Tumour, grow
 from cmda_core.volumes.geometry import Matrix
 
 Distance = Callable[[Points], Field]
+Shells = tuple[tuple[Structure, float], ...]
 SIDES = (1, -1)
 BEND_MM = 1.2
 """Standard deviation of the smooth deformation's amplitude per wave."""
@@ -24,16 +26,19 @@ class Layer:
     """A body that is painted over those before it.
 
     Attributes:
-        structure: What it is.
+        shells: What it is made of, from the outside in, and how far in mm inside of the surface
+            each shell begins.
         distance: Signed distance to its surface in mm.
         box: Bounds in mm.
         soft: Whether the tumour pushes it away.
+        within: Painted only over these; over everything if empty.
     """
 
-    structure: Structure
+    shells: Shells
     distance: Distance
     box: Box
     soft: bool = False
+    within: tuple[Structure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +100,6 @@ def draw_subject(grade: int, random: np.random.Generator) -> Subject:
 
 
 def _pose(random: np.random.Generator) -> Matrix:
-    from scipy.spatial.transform import Rotation
-
     turn = Rotation.from_euler("xyz", random.uniform(-8, 8, 3) * (1, 0.7, 1), degrees=True)
     size = random.uniform(0.95, 1.05) * random.uniform(0.98, 1.02, 3)
     pose = np.eye(4)
@@ -117,66 +120,58 @@ def layers(subject: Subject) -> Iterator[Layer]:
 
 
 def _solid(structure: Structure, shape: Shape, side: int = 1, *, soft: bool = False) -> Layer:
-    def distance(points: Points) -> Field:
-        return shape.distance(points.mirrored(side))
-
-    return Layer(structure, distance, shape.box.mirrored(side), soft)
+    return _sided(((structure, 0.0),), shape.distance, shape.box, side, soft=soft)
 
 
-def _sided(structure: Structure, distance: Distance, box: Box, side: int) -> Layer:
-    return Layer(structure, lambda points: distance(points.mirrored(side)), box.mirrored(side))
+def _sided(shells: Shells, distance: Distance, box: Box, side: int, *, soft: bool = False) -> Layer:
+    return Layer(shells, lambda points: distance(points.mirrored(side)), box.mirrored(side), soft)
 
 
 def _soft_tissue() -> Iterator[Layer]:
-    yield Layer(Structure.SCALP, bones.outline, bones.EVERYWHERE)
-    yield Layer(Structure.MUSCLE, _muscle, bones.EVERYWHERE)
+    shells = ((Structure.SCALP, 0.0), (Structure.MUSCLE, 6.5))
+    yield Layer(shells, bones.outline, bones.EVERYWHERE)
+    yield Layer(((Structure.SCALP, 0.0),), _fat_pads, bones.EVERYWHERE, within=(Structure.MUSCLE,))
     for side in SIDES:
         yield _solid(Structure.ORBIT, bones.ORBIT, side)
         yield _solid(Structure.GLOBE, bones.GLOBE, side)
 
 
-def _muscle(points: Points) -> Field:
-    return np.maximum(bones.outline(points) + 6.5, 1.8 * (gyroid(points, 38.0) - 0.75))
+def _fat_pads(points: Points) -> Field:
+    return 1.8 * (0.75 - gyroid(points, 38.0))
 
 
 def _skull() -> Iterator[Layer]:
-    yield Layer(Structure.SKULL, bones.skull, bones.EVERYWHERE)
-    yield Layer(
-        Structure.MARROW, lambda points: np.maximum(bones.diploe(points), bones.skull(points)), bones.EVERYWHERE
-    )
     yield _solid(Structure.MARROW, bones.CLIVUS)
     yield _solid(Structure.MUCOSA, bones.NASAL_CAVITY)
-    yield Layer(Structure.AIRWAY, bones.turbinates, bones.NASAL_CAVITY.box)
+    yield Layer(((Structure.AIRWAY, 0.0),), bones.turbinates, bones.NASAL_CAVITY.box)
     yield _solid(Structure.AIRWAY, bones.NASOPHARYNX)
+    lined = ((Structure.MUCOSA, 0.0), (Structure.AIRWAY, 1.3))
     for side in SIDES:
         for cavity in (bones.SPHENOID_SINUS, bones.ETHMOID, bones.MAXILLARY_SINUS):
-            yield _solid(Structure.MUCOSA, cavity, side)
-            yield Layer(Structure.AIRWAY, _inside(cavity, 1.3, side), cavity.box.mirrored(side))
-
-
-def _inside(shape: Shape, depth: float, side: int) -> Distance:
-    return lambda points: shape.distance(points.mirrored(side)) + depth
+            yield _sided(lined, cavity.distance, cavity.box, side)
+    tables = ((Structure.SKULL, -6.0), (Structure.MARROW, -4.2), (Structure.SKULL, -1.8))
+    lining = ((Structure.DURA, 0.0), (Structure.CISTERNS, 0.9))
+    yield Layer(tables + lining, bones.intracranial, bones.EVERYWHERE)
 
 
 def _brain(subject: Subject) -> Iterator[Layer]:
-    yield Layer(Structure.DURA, bones.intracranial, bones.EVERYWHERE)
-    yield Layer(Structure.CISTERNS, lambda points: bones.intracranial(points) + 0.9, bones.EVERYWHERE)
-    yield _soft(Structure.CEREBRAL_CORTEX, _within_skull(brain.cerebrum, 1.8), brain.CEREBRUM_BOX)
-    yield _soft(
-        Structure.CEREBRAL_WHITE_MATTER, _within_skull(brain.cerebral_white_matter, 4.0), brain.CEREBRUM_BOX
-    )
-    yield _soft(Structure.DURA, _tentorium, brain.CEREBRUM_BOX)
+    cerebrum = ((Structure.CEREBRAL_CORTEX, 0.0), (Structure.CEREBRAL_WHITE_MATTER, 3.6))
+    yield _in_skull(cerebrum, brain.cerebrum, brain.CEREBRUM_BOX)
+    yield _in_skull(((Structure.DURA, 0.0),), brain.tentorial_sheet, brain.CEREBRUM_BOX)
     for side in SIDES:
         yield _solid(Structure.LATERAL_VENTRICLE, brain.TEMPORAL_HORN, side, soft=True)
-    yield _soft(Structure.CEREBELLAR_CORTEX, _cerebellum, brain.HINDBRAIN_BOX)
-    yield _soft(Structure.CEREBELLAR_WHITE_MATTER, brain.cerebellar_white_matter, brain.HINDBRAIN_BOX)
+    yield _in_skull(((Structure.CEREBELLAR_CORTEX, 0.0),), brain.folia, brain.HINDBRAIN_BOX)
+    yield Layer(
+        ((Structure.CEREBELLAR_WHITE_MATTER, 0.0),),
+        brain.cerebellar_white_matter,
+        brain.HINDBRAIN_BOX,
+        soft=True,
+        within=(Structure.CEREBELLAR_CORTEX,),
+    )
     for side in SIDES:
         yield _solid(Structure.CEREBELLAR_CORTEX, brain.FLOCCULUS, side, soft=True)
         yield _solid(Structure.CEREBELLAR_WHITE_MATTER, brain.PEDUNCLE, side, soft=True)
-    stem = subject.stem
-    yield _soft(Structure.PONS, stem.distance, brain.HINDBRAIN_BOX)
-    yield _soft(Structure.MEDULLA, _above(stem.distance, -13.0, below=True), brain.HINDBRAIN_BOX)
-    yield _soft(Structure.MIDBRAIN, _above(stem.distance, 12.0, below=False), brain.HINDBRAIN_BOX)
+    yield from _brainstem(subject.stem)
     yield _solid(Structure.FOURTH_VENTRICLE, brain.AQUEDUCT, soft=True)
     yield _solid(Structure.FOURTH_VENTRICLE, brain.FOURTH_VENTRICLE, soft=True)
     for side in SIDES:
@@ -184,36 +179,24 @@ def _brain(subject: Subject) -> Iterator[Layer]:
         yield _solid(Structure.CHOROID_PLEXUS, brain.CHOROID, side, soft=True)
 
 
-def _soft(structure: Structure, distance: Distance, box: Box) -> Layer:
-    return Layer(structure, distance, box, soft=True)
+def _in_skull(shells: Shells, distance: Distance, box: Box) -> Layer:
+    return Layer(shells, distance, box, soft=True, within=(Structure.CISTERNS,))
 
 
-def _within_skull(distance: Distance, depth: float) -> Distance:
-    return lambda points: np.maximum(distance(points), bones.intracranial(points) + depth)
-
-
-def _above(distance: Distance, height: float, *, below: bool) -> Distance:
-    sign = 1.0 if below else -1.0
-    return lambda points: np.maximum(distance(points), sign * (points.z - height))
-
-
-def _cerebellum(points: Points) -> Field:
-    hull = np.maximum(brain.cerebellum(points), bones.intracranial(points) + 2.0)
-    petrous = np.minimum(bones.petrous(points), bones.petrous(points.mirrored(-1)))
-    solid = np.maximum(hull, 3.5 - petrous)
-    # Fissures open to the surface and close 6 mm below it.
-    return np.maximum(solid, np.minimum(-brain.cerebellar_fissures(points), hull + 6.0))
-
-
-def _tentorium(points: Points) -> Field:
-    sheet = np.abs(points.z - brain.tentorium(points)) - 0.6
-    notch = 17.0 - np.sqrt(points.x**2 + (0.6 * points.y) ** 2)
-    return np.maximum(np.maximum(sheet, notch), np.maximum(bones.intracranial(points), points.y + 8.0))
+def _brainstem(stem: brain.Brainstem) -> Iterator[Layer]:
+    yield Layer(((Structure.PONS, 0.0),), stem.distance, brain.STEM_BOX, soft=True)
+    for structure, distance in (
+        (Structure.MEDULLA, lambda points: points.z + 13.0),
+        (Structure.MIDBRAIN, lambda points: 12.0 - points.z),
+    ):
+        yield Layer(((structure, 0.0),), distance, brain.STEM_BOX, soft=True, within=(Structure.PONS,))
 
 
 def _ear(side: int) -> Iterator[Layer]:
-    yield _sided(Structure.PETROUS_BONE, bones.petrous, bones.PETROUS_BOX, side)
-    yield _sided(Structure.MASTOID_AIR, bones.mastoid_cells, bones.PETROUS_BOX, side)
+    film = _sided(((Structure.CISTERNS, -2.0),), bones.petrous, bones.PETROUS_BOX, side)
+    yield replace(film, within=(Structure.CEREBELLAR_CORTEX, Structure.CEREBELLAR_WHITE_MATTER))
+    yield _sided(((Structure.PETROUS_BONE, 0.0),), bones.petrous, bones.PETROUS_BOX, side)
+    yield _sided(((Structure.MASTOID_AIR, 0.0),), bones.mastoid_cells, bones.PETROUS_BOX, side)
     yield _solid(Structure.MASTOID_AIR, bones.TYMPANUM, side)
     yield _solid(Structure.MASTOID_AIR, bones.EAR_CANAL, side)
     yield _solid(Structure.CANAL, inner_ear.CANAL_MOUTH, side)
@@ -239,12 +222,12 @@ def _vessels() -> Iterator[Layer]:
 
 def _tumour(subject: Subject) -> Iterator[Layer]:
     tumour, side = subject.tumour, subject.side
-    yield _sided(Structure.TUMOUR, _outside_bone(tumour.distance, tumour), tumour.box, side)
+    yield _sided(((Structure.TUMOUR, 0.0),), _outside_bone(tumour), tumour.box, side)
     if tumour.cysts:
-        yield _sided(Structure.TUMOUR_CYST, tumour.cystic, tumour.box, side)
+        yield _sided(((Structure.TUMOUR_CYST, 0.0),), tumour.cystic, tumour.box, side)
 
 
-def _outside_bone(distance: Distance, tumour: Tumour) -> Distance:
+def _outside_bone(tumour: Tumour) -> Distance:
     """Growth stops at the petrous bone, but for the canal, which the tumour widens."""
 
     def limited(points: Points) -> Field:
@@ -253,6 +236,6 @@ def _outside_bone(distance: Distance, tumour: Tumour) -> Distance:
             -bones.petrous(points),
             1.0,
         )
-        return np.maximum(distance(points), room)
+        return np.maximum(tumour.distance(points), room)
 
     return limited

@@ -12,7 +12,8 @@ Modality = Literal["ceT1", "hrT2"]
 
 R1_PER_MMOL = 4.1
 R2_PER_MMOL = 4.6
-"""Relaxivities of gadopentetate in plasma at 1.5 T, l/(mmol s): Rohrer et al., Invest Radiol 40:715 (2005)."""
+"""Relaxivities of gadopentetate in plasma at 1.5 T in l/(mmol s): Rohrer et al., Invest Radiol 40:715
+(2005)."""
 
 
 @dataclass(frozen=True, slots=True)

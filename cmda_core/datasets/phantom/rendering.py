@@ -9,8 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from cmda_core.datasets.phantom.anatomy import Layer, Subject, layers
-from cmda_core.datasets.phantom.inner_ear import COCHLEA_BASE
+from cmda_core.datasets.phantom.anatomy import SIDES, Layer, Subject, layers
 from cmda_core.datasets.phantom.shapes import Box, Field, Points
 from cmda_core.datasets.phantom.tissues import Structure
 from cmda_core.volumes.geometry import Grid, Matrix, to_mm
@@ -19,14 +18,16 @@ Block = tuple[slice, slice, slice]
 SLAB = 8
 """Slices painted at once, so that memory does not grow with the volume."""
 
-EAR_MM = (11.0, 13.0, 9.0)
-"""Half edges of the boxes about the inner ears that are sampled finely."""
+EAR_BOX = Box((30, -7, -5), (45, 13, 7))
+"""Cochlea, vestibule and semicircular canals of the right side, in head mm."""
 
+DETAIL_MARGIN_MM = 3.0
 BEND_MARGIN_MM = 5.0
 
-WHOLE_VOXELS = (1, 1, 2)
-EAR_VOXELS = (3, 3, 4)
-"""Samples per voxel along each axis, in the head at large and in the inner ears."""
+HEAD_SAMPLES = (1, 1, 1)
+TUMOUR_SAMPLES = (2, 2, 3)
+EAR_SAMPLES = (3, 3, 4)
+"""Samples per voxel along each axis; in the head at large the distance to a surface gives partial volume."""
 
 TUMOUR = (Structure.TUMOUR, Structure.TUMOUR_CYST)
 COCHLEA = (Structure.COCHLEA, Structure.COCHLEAR_FLUID)
@@ -60,9 +61,11 @@ def paint(subject: Subject, grid: Grid, signals: Mapping[Structure, float]) -> P
         np.empty(grid.shape, np.float32), np.empty(grid.shape, np.uint8), np.empty(grid.shape, np.uint8)
     )
     for block in _slabs(grid.shape):
-        _fill(canvas, block, WHOLE_VOXELS, subject, grid, bodies, signals)
-    for block in _ears(subject, grid):
-        _fill(canvas, block, EAR_VOXELS, subject, grid, bodies, signals)
+        _fill(canvas, block, HEAD_SAMPLES, subject, grid, bodies, signals)
+    for box, samples in _details(subject):
+        block = _reach(box, np.linalg.inv(subject.pose @ grid.matrix), grid.shape, DETAIL_MARGIN_MM)
+        if block is not None:
+            _fill(canvas, block, samples, subject, grid, bodies, signals)
     return canvas
 
 
@@ -75,13 +78,13 @@ def _fill(
     bodies: Sequence[Layer],
     signals: Mapping[Structure, float],
 ) -> None:
-    lattice = _Lattice(block, factors, grid.matrix @ np.eye(4))
+    lattice = _Lattice(block, factors, grid.matrix)
     signal, structures = lattice.paint(subject, bodies, signals)
     canvas.signal[block] = _mean(signal, factors)
     middle = tuple(slice(factor // 2, None, factor) for factor in factors)
     canvas.structures[block] = structures[middle]
-    tumour = _mean(np.isin(structures, TUMOUR), factors) >= 0.5
-    cochlea = _mean(np.isin(structures, COCHLEA), factors) >= 0.5
+    tumour = _mean(_any_of(structures, TUMOUR), factors) >= 0.5
+    cochlea = _mean(_any_of(structures, COCHLEA), factors) >= 0.5
     canvas.labels[block] = np.where(tumour, 1, np.where(cochlea, 2, 0))
 
 
@@ -112,7 +115,7 @@ class _Lattice:
         to_head = subject.pose @ self.to_scanner()
         rigid = subject.bend(_points(to_head, self.shape))
         soft = subject.at_rest(rigid)
-        softness = np.float32(np.abs(np.linalg.det(to_head[:3, :3])) ** (1 / 3))
+        softness = float(np.abs(np.linalg.det(to_head[:3, :3])) ** (1 / 3))
         signal = np.full(self.shape, signals[Structure.OUTSIDE], np.float32)
         structures = np.zeros(self.shape, np.uint8)
         margin = BEND_MARGIN_MM + subject.tumour.push
@@ -121,10 +124,17 @@ class _Lattice:
             where = _reach(body.box, from_head, self.shape, margin)
             if where is None:
                 continue
-            distance = body.distance((soft if body.soft else rigid).part(where))
-            cover = np.clip(0.5 - distance / softness, 0, 1)
-            signal[where] += cover * (np.float32(signals[body.structure]) - signal[where])
-            structures[where][distance < 0] = body.structure
+            points = (soft if body.soft else rigid).at(where)
+            chosen = body.box.holds(points, softness)
+            if body.within:
+                chosen &= _any_of(structures[where], body.within)
+            distance = body.distance(points.at(chosen))
+            mixed, owner = signal[where][chosen], structures[where][chosen]
+            for structure, depth in body.shells:
+                cover = np.clip(0.5 - (distance + np.float32(depth)) / softness, 0, 1)
+                mixed += cover * (np.float32(signals[structure]) - mixed)
+                owner[distance < -depth] = structure
+            signal[where][chosen], structures[where][chosen] = mixed, owner
         return signal, structures
 
 
@@ -150,6 +160,12 @@ def _reach(box: Box, from_head: Matrix, shape: tuple[int, int, int], margin: flo
     return i, j, k
 
 
+def _any_of(structures: NDArray[np.uint8], wanted: Sequence[Structure]) -> NDArray[np.bool_]:
+    table = np.zeros(256, dtype=np.bool_)
+    table[list(wanted)] = True
+    return table[structures]
+
+
 def _mean(samples: NDArray[np.float32] | NDArray[np.bool_], factors: tuple[int, int, int]) -> Field:
     (i, j, k), (a, b, c) = samples.shape, factors
     split = samples.reshape(i // a, a, j // b, b, k // c, c)
@@ -162,11 +178,7 @@ def _slabs(shape: tuple[int, int, int]) -> Iterator[Block]:
         yield slice(0, i), slice(0, j), slice(start, min(start + SLAB, k))
 
 
-def _ears(subject: Subject, grid: Grid) -> Iterator[Block]:
-    from_head = np.linalg.inv(subject.pose @ grid.matrix)
-    for side in (1, -1):
-        centre = np.array(COCHLEA_BASE) * (side, 1, 1) - (side * 1.0, 3.0, 0.0)
-        low, high = (centre - EAR_MM).tolist(), (centre + EAR_MM).tolist()
-        block = _reach(Box(tuple(low), tuple(high)), from_head, grid.shape, 0.0)
-        if block is not None:
-            yield block
+def _details(subject: Subject) -> Iterator[tuple[Box, tuple[int, int, int]]]:
+    """Where partial volume needs many samples: the tumour, then the ears, which it reaches into."""
+    yield subject.tumour.box.mirrored(subject.side), TUMOUR_SAMPLES
+    yield from ((EAR_BOX.mirrored(side), EAR_SAMPLES) for side in SIDES)

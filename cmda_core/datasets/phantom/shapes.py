@@ -25,8 +25,8 @@ class Points:
         """The same places seen from the other half of the head if ``side`` is -1."""
         return self if side > 0 else Points(-self.x, self.y, self.z)
 
-    def part(self, where: tuple[slice, slice, slice]) -> Points:
-        """The places in a block of the lattice."""
+    def at(self, where: tuple[slice, slice, slice] | NDArray[np.bool_]) -> Points:
+        """Some of the places: those of a block of the lattice, or of a mask."""
         return Points(self.x[where], self.y[where], self.z[where])
 
 
@@ -36,6 +36,13 @@ class Box:
 
     low: Vector
     high: Vector
+
+    def holds(self, points: Points, margin: float) -> NDArray[np.bool_]:
+        """Which places are inside, or within ``margin`` mm of it."""
+        inside = np.ones(points.x.shape, dtype=np.bool_)
+        for values, low, high in zip((points.x, points.y, points.z), self.low, self.high, strict=True):
+            inside &= (values > low - margin) & (values < high + margin)
+        return inside
 
     def mirrored(self, side: int) -> Box:
         """The box on the other half of the head if ``side`` is -1."""
@@ -105,6 +112,36 @@ class Tube:
         """Distance to the nearest segment's axis, less the radius there."""
         ends = zip(self.course[:-1], self.course[1:], self.radii[:-1], self.radii[1:], strict=True)
         return reduce(np.minimum, (_segment(points, *end) for end in ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A torus.
+
+    Attributes:
+        centre: In mm.
+        axis: Direction that the ring turns about, of length 1.
+        radius: Of the ring's middle line in mm.
+        thickness: Radius of the tube in mm.
+    """
+
+    centre: Vector
+    axis: Vector
+    radius: float
+    thickness: float
+
+    @property
+    def box(self) -> Box:
+        """Bounds of the body."""
+        return _box(np.array([self.centre]), self.radius + self.thickness)
+
+    def distance(self, points: Points) -> Field:
+        """Signed distance."""
+        (cx, cy, cz), (ax, ay, az) = self.centre, self.axis
+        px, py, pz = points.x - cx, points.y - cy, points.z - cz
+        height = px * ax + py * ay + pz * az
+        across = np.sqrt(np.maximum(px * px + py * py + pz * pz - height * height, 0))
+        return np.hypot(across - self.radius, height) - self.thickness
 
 
 def _segment(points: Points, start: Vector, stop: Vector, first: float, last: float) -> Field:

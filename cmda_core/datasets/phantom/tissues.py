@@ -26,14 +26,15 @@ class Tissue:
 
 
 # Sources, at 1.5 T:
-# [S] Stanisz et al., Magn Reson Med 54:507 (2005): white and grey matter, muscle, blood, nerve.
+# [K] Kwan et al., IEEE Trans Med Imaging 18:1085 (1999), BrainWeb: white and grey matter.
+# [S] Stanisz et al., Magn Reson Med 54:507 (2005): muscle, blood.
 # [B] de Bazelaire et al., Radiology 230:652 (2004): fat, marrow.
 # [R] Reichert et al., Magn Reson Imaging 23:611 (2005): cortical bone.
 # [V] values chosen for this phantom inside the range of the tissues above; no measurement is claimed.
 AIR = Tissue(1000, 1, 0.0)
 WATER = Tissue(4000, 2000, 1.0)  # [V] CSF, perilymph, vitreous body
-WHITE_MATTER = Tissue(884, 72, 0.71)  # [S], density [V]
-GREY_MATTER = Tissue(1124, 95, 0.83)  # [S], density [V]
+WHITE_MATTER = Tissue(500, 70, 0.77)  # [K]
+GREY_MATTER = Tissue(833, 83, 0.86)  # [K]
 MUSCLE = Tissue(1008, 44, 0.75, uptake=0.06)  # [S], density and uptake [V]
 FAT = Tissue(343, 58, 0.90)  # [B], density [V]
 MARROW = Tissue(549, 49, 0.65, uptake=0.03)  # [B], density and uptake [V]

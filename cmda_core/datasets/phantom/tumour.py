@@ -23,7 +23,7 @@ from cmda_core.datasets.phantom.shapes import (
 OUTWARDS: Vector = (-0.94, -0.30, -0.12)
 """From the porus into the cistern, on the right side."""
 
-REACH_MM = {2: (-3.5, -2.0), 3: (0.5, 1.3), 4: (5.0, 9.5)}
+REACH_MM = {2: (-3.5, -2.0), 3: (0.5, 1.3), 4: (6.0, 11.0)}
 """How far past the brainstem's resting surface a tumour of each grade has gone; negative: short of it."""
 
 DISPLACING_MM = 2.5
