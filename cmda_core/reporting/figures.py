@@ -153,8 +153,8 @@ def box_around(
         margin: Distance from the voxels to the rectangle in mm.
         smallest: Shortest edge of the rectangle in mm.
     """
-    top, bottom = _extent(mask.any(axis=1), spacing[0], margin, smallest)
-    left, right = _extent(mask.any(axis=0), spacing[1], margin, smallest)
+    top, bottom = _extent(np.any(mask, axis=1), spacing[0], margin, smallest)
+    left, right = _extent(np.any(mask, axis=0), spacing[1], margin, smallest)
     return Box(left, top, right, bottom)
 
 
@@ -204,7 +204,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     if panel.frame is not None:
         axes.add_patch(_rectangle(panel.frame))
     if panel.title:
-        axes.set_title(panel.title, color="#e8eaed", fontsize=8.5, pad=4, loc="left")
+        axes.set_title(f" {panel.title}", color="#e8eaed", fontsize=8.5, pad=4, loc="left")
 
 
 def _rectangle(box: Box) -> Rectangle:

@@ -177,8 +177,9 @@ def _labels_on(image: Volume, path: Path, case: str) -> LabelVolume:
 
 def _chosen(names: list[str], per_case: pd.DataFrame, most: int) -> list[str]:
     """Cases from the lowest to the highest mean Dice; cases without one come last."""
-    means = per_case.groupby("case")["dice"].mean() if len(per_case) else {}
-    ordered = sorted(names, key=lambda name: (float(means.get(name, 2.0)), name))
+    scored = per_case.dropna(subset=["dice"])
+    means = {str(case): float(rows["dice"].mean()) for case, rows in scored.groupby("case")}
+    ordered = sorted(names, key=lambda name: (means.get(name, 2.0), name))
     return _spread(ordered, most)
 
 

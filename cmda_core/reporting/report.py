@@ -38,18 +38,25 @@ def write_report(run: Path) -> Path:
 
     finished = FinishedRun.read(run)
     folder = run / "report"
-    for picture in (folder / "pictures").glob("*.png"):
-        picture.unlink()
-    page = _environment().get_template("report.html.j2")
-    index = folder / "index.html"
-    text = page.render(
-        **_facts(finished),
-        colours=colours_of(finished.entries),
-        reference_colour=REFERENCE_COLOUR,
-        segmentations=draw_segmentations(finished, folder),
-        translations=draw_translations(finished, folder),
+    segmentations = draw_segmentations(finished, folder)
+    translations = draw_translations(finished, folder)
+    text = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_facts(finished),
+            colours=colours_of(finished.entries),
+            reference_colour=REFERENCE_COLOUR,
+            segmentations=segmentations,
+            translations=translations,
+        )
     )
+    index = folder / "index.html"
     write_text(index, text)
+    shown = {picture.file for picture in (*segmentations.pictures, *translations.pictures)}
+    for path in (folder / "pictures").glob("*.png"):
+        if f"pictures/{path.name}" not in shown:
+            path.unlink()
     return index
 
 

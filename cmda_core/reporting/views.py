@@ -227,7 +227,7 @@ def _with_best(rows: list[SummaryRow]) -> tuple[SummaryRow, ...]:
         return tuple(rows)
     columns = []
     for number, metric in enumerate(METRICS):
-        means = [row.cells[number].mean for row in rows if row.cells[number].mean is not None]
+        means = [mean for row in rows if (mean := row.cells[number].mean) is not None]
         columns.append((max if metric.higher_is_better else min)(means) if means else None)
     return tuple(
         SummaryRow(

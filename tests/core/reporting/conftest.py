@@ -20,7 +20,7 @@ ENTRIES = {"msf-net": 0, "source-only": 2}
 
 
 class FakeRun:
-    """Builds a run folder; ``case`` and ``hostile`` give the names of its test cases."""
+    """Builds a run folder part by part; ``cases`` are the names of its test cases."""
 
     def __init__(self, root, cases=("crossmoda2021_ldn_211", "crossmoda2021_ldn_212")):
         self.root = root
@@ -151,6 +151,11 @@ def labels(shift, affine, shape=(64, 64, 12)):
     voxels[ball((20 + shift, 34, 6), (6, 5, 3))] = 1
     voxels[ball((14, 28 + shift, 7), (2.5, 2.5, 1.5)) | ball((50, 28 + shift, 7), (2.5, 2.5, 1.5))] = 2
     return LabelVolume(voxels, affine, "case")
+
+
+@pytest.fixture(scope="session")
+def build_run():
+    return FakeRun
 
 
 @pytest.fixture

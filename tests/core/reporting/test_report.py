@@ -1,0 +1,161 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cmda_core.errors import DataError, RunError
+from cmda_core.reporting import write_report
+
+VOID = {"meta", "img", "br", "input", "link", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask for, and fails on tags that do not close."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.images, self.links, self.ids, self.texts = [], [], [], [], []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.images += [values] if tag == "img" else []
+        self.links += [values[key] for key in ("href", "src") if key in values]
+        self.ids += [values["id"]] if "id" in values else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+@pytest.fixture
+def full(fake_run):
+    return fake_run.everything()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, build_run):
+    """A run with its report, for tests that only read."""
+    fake = build_run(tmp_path_factory.mktemp("written")).everything()
+    write_report(fake.run)
+    return fake
+
+
+def test_the_page_is_whole_and_needs_no_network(written):
+    index = written.run / "report" / "index.html"
+    page = Page(index)
+    assert "://" not in re.sub(r"<pre>.*?</pre>", "", page.source, flags=re.DOTALL)
+    assert len(page.images) == 2 + 2 + 2
+    for image in page.images:
+        assert (index.parent / image["src"]).stat().st_size < 300_000
+        assert len(image["alt"]) > 20
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_the_numbers_are_those_of_the_summary(written):
+    text = Page(written.run / "report" / "index.html").text
+    summary = json.loads((written.run / "evaluation" / "summary.json").read_text())
+    scores = summary["segmentation"]["msf-net"]["vs"]
+    assert f"{scores['dice']['mean']:.3f} ± {scores['dice']['sd']:.3f}" in text
+    assert f"{summary['grading']['msf-koos-net']['mamse']:.3f}" in text
+    assert summary["definitions"]["assd_mm"] in text
+    assert "5 min 02 s" in text
+    assert "2.05 GiB" in text
+
+
+def test_it_shows_what_was_run(written):
+    text = Page(written.run / "report" / "index.html").text
+    for word in ("phantom demo", "msf-net", "nnunet", "2024-05-17 10:00", "perceptual", "packages.torch"):
+        assert word in text
+
+
+def test_the_same_run_gives_the_same_bytes(full):
+    def contents():
+        assert write_report(full.run) == full.run / "report" / "index.html"
+        return {path.name: path.read_bytes() for path in (full.run / "report").rglob("*") if path.is_file()}
+
+    assert contents() == contents()
+
+
+def test_pictures_of_an_earlier_report_go(full):
+    write_report(full.run)
+    stale = full.run / "report" / "pictures" / "segmentation-999.png"
+    stale.write_bytes(b"old")
+    write_report(full.run)
+    assert not stale.exists()
+
+
+def test_names_of_cases_cannot_change_the_page(fake_run):
+    name = "<script>alert(1)</script>\"'&"
+    scores = "entry,case,structure,dice,assd_mm,hd95_mm,volume_mm3,reference_mm3,note\n"
+    quoted = '"' + name.replace('"', '""') + '"'
+    (fake_run.run / "evaluation").mkdir()
+    (fake_run.run / "evaluation" / "per_case.csv").write_text(f"{scores}{quoted},{quoted},vs,0.5,1,2,3,4,\n")
+    page = Page(write_report(fake_run.run))
+    assert "<script>alert" not in page.source
+    assert name in page.text
+
+
+def test_a_run_that_has_only_begun(fake_run):
+    text = Page(write_report(fake_run.run)).text
+    for sentence in (
+        "No segmentation has been evaluated",
+        "No grade has been evaluated",
+        "No scan has been segmented yet",
+        "The source scans have not been translated yet",
+        "There are no scores of single cases",
+        "No training has logged anything yet",
+        "The run has no journal",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize("missing", ["data", "reference"])
+def test_scans_that_are_gone_are_named(full, missing):
+    getattr(full, missing).rename(full.root / "elsewhere")
+    page = Page(write_report(full.run))
+    assert "cannot be shown" in page.text
+    assert "no such folder" in page.text
+    shown = [image for image in page.images if "segmentation" in image["src"]]
+    assert len(shown) == (0 if missing == "data" else 2)
+
+
+def test_a_prediction_on_another_grid_is_named(full):
+    other = full.run / "segmented" / "msf-net" / f"{full.cases[0]}_Label.nii.gz"
+    other.write_bytes((full.data / "validation" / f"{full.cases[1]}_hrT2.nii.gz").read_bytes())
+    text = Page(write_report(full.run)).text
+    assert f"{full.cases[0]} cannot be shown" in text
+
+
+def test_failed_stages_are_shown(full):
+    with (full.run / "journal.jsonl").open("a") as stream:
+        stream.write('\n{"stage": "report", "event": "failed", "seconds": 3.0, "reason": "disk full"}\n')
+        stream.write('{"stage": "prepare", "event": "skipped"}\n')
+    text = Page(write_report(full.run)).text
+    assert "report 3.0 s" in text
+    assert "41.2 s" in text
+
+
+def test_it_needs_a_run(tmp_path):
+    with pytest.raises(RunError, match="is not a run folder"):
+        write_report(tmp_path)
+
+
+def test_damaged_tables_are_refused(full):
+    (full.run / "evaluation" / "summary.json").write_text("{")
+    with pytest.raises(DataError, match=r"summary.json: is damaged"):
+        write_report(full.run)
