@@ -1,0 +1,57 @@
+"""Settings that training methods share; torch is not imported here, so that plugins list quickly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cmda_core.schema import PluginConfig
+
+Difference = Literal["l1", "smooth-l1"]
+"""How two images are compared pixel by pixel."""
+
+ScheduleName = Literal["constant", "linear", "polynomial"]
+"""``constant``; ``linear``: constant in the first half, then linearly to zero (Zhu et al. 2017);
+``polynomial``: with power 0.9 to a twentieth, 2e-4 to 1e-5 (code of the MSF-Net authors)."""
+
+PerceptualChoice = Literal["vgg19", "random-vgg", "off"]
+"""``vgg19``: trained on ImageNet. ``random-vgg``: the same network with fixed random weights, for
+machines without the trained ones; not the published loss. ``off``: no perceptual loss."""
+
+
+class AdversarialConfig(PluginConfig):
+    """Settings that adversarial translators share."""
+
+    epochs: int = Field(default=200, ge=1)
+    """Epochs; in each, one random slice triple of every source case meets one of a target case."""
+
+    batch_size: int = Field(default=1, ge=1)
+    """Slice triples of each modality per step."""
+
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Learning rate of Adam."""
+
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Decay rates of Adam's moments."""
+
+    schedule: ScheduleName = "constant"
+    """``constant``; ``linear``: to zero in the second half; ``polynomial``: power 0.9 to a twentieth."""
+
+    patch: tuple[int, int] | None = None
+    """Rows and columns in pixels of a random window of each slice; empty: whole slices."""
+
+    flip: bool = False
+    """Mirror training slices left and right at random."""
+
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay per step of an exponential moving average of the generator's weights; 0: none."""
+
+    inference_batch: int = Field(default=8, ge=1)
+    """Slices that are translated at once; less needs less memory and changes nothing else."""
+
+    save_every: int = Field(default=500, ge=1)
+    """Steps between two checkpoints, each with a sample picture."""
+
+    log_every: int = Field(default=20, ge=1)
+    """Steps between two lines of the log."""

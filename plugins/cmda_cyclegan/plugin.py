@@ -1,0 +1,37 @@
+"""What this plugin offers: the translator ``cyclegan``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cmda_core.hookspecs import TranslatorOffer, hookimpl
+from cmda_core.protocols import Translator
+from cmda_core.schema import Task
+from cmda_cyclegan.config import CycleGanConfig
+
+
+def build(config: CycleGanConfig, task: Task) -> Translator:
+    from cmda_cyclegan.translator import CycleGanTranslator
+
+    return CycleGanTranslator(config, task)
+
+
+def load(folder: Path) -> Translator:
+    from cmda_cyclegan.translator import CycleGanTranslator
+
+    return CycleGanTranslator.load(folder)
+
+
+@hookimpl
+def offer_translators() -> Iterable[TranslatorOffer]:
+    return [
+        TranslatorOffer(
+            name="cyclegan",
+            summary="Two generators that undo each other; the usual baseline.",
+            config=CycleGanConfig,
+            build=build,
+            load=load,
+            reference="https://doi.org/10.1109/ICCV.2017.244",
+        )
+    ]

@@ -1,0 +1,38 @@
+"""What this plugin offers: the translator ``msf-net``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cmda_core.hookspecs import TranslatorOffer, hookimpl
+from cmda_core.protocols import Translator
+from cmda_core.schema import Task
+from cmda_msfnet.config import MsfNetConfig
+
+
+def build(config: MsfNetConfig, task: Task) -> Translator:
+    from cmda_msfnet.translator import MsfNetTranslator
+
+    return MsfNetTranslator(config, task)
+
+
+def load(folder: Path) -> Translator:
+    from cmda_msfnet.translator import MsfNetTranslator
+
+    return MsfNetTranslator.load(folder)
+
+
+@hookimpl
+def offer_translators() -> Iterable[TranslatorOffer]:
+    return [
+        TranslatorOffer(
+            name="msf-net",
+            summary="One encoder for both modalities; proxy tasks keep tumour and anatomy in place.",
+            config=MsfNetConfig,
+            build=build,
+            load=load,
+            shared_encoder=True,
+            reference="https://github.com/fiy2W/cmda2022.superpolymerization",
+        )
+    ]
