@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,10 @@ class FoldSetup:
     checkpoint: Path
     log: str
 
-    def seed(self, run: Run, purpose: int, step: int = 0) -> int:
-        """Seed of one network or batch; other for each run, fold, purpose and step."""
+    def seed(self, seed: int, purpose: int, step: int) -> int:
+        """Seed of one network or batch; other for each fold, purpose and step."""
         fold = self.fold if isinstance(self.fold, int) else self.config.fold_count
-        sequence = np.random.SeedSequence([run.seed, fold, purpose, step])
+        sequence = np.random.SeedSequence([seed, fold, purpose, step])
         return int(sequence.generate_state(1)[0])
 
 
@@ -63,13 +64,14 @@ class _Batches(Dataset[Batch]):
 
     def __init__(self, loader: Any, setup: FoldSetup, run: Run, purpose: int, first: int, last: int) -> None:
         self._loader = loader
-        self._seeds = [setup.seed(run, purpose, step) for step in range(first, last)]
+        self._seed = partial(setup.seed, run.seed, purpose)
+        self._steps = range(first, last)
 
     def __len__(self) -> int:
-        return len(self._seeds)
+        return len(self._steps)
 
     def __getitem__(self, index: int) -> Batch:
-        seed_everything(self._seeds[index])
+        seed_everything(self._seed(self._steps[index]))
         batch: Batch = self._loader.generate_train_batch()
         return batch
 
@@ -88,7 +90,7 @@ def train_fold(setup: FoldSetup, run: Run, advance: Advance) -> dict[str, Tensor
     Returns:
         Weights of the network, on the CPU.
     """
-    seed_everything(setup.seed(run, _NETWORK))
+    seed_everything(setup.seed(run.seed, _NETWORK, 0))
     trainer = make_trainer(
         setup.config, setup.plans, setup.description, setup.fold, setup.split, run.fabric.device
     )
