@@ -113,7 +113,7 @@ def axial(volume: Volume | LabelVolume) -> Axial:
 def montage(panels: Sequence[Panel]) -> Figure:
     """Panels in one row, all of the same height, as wide as what they show."""
     widths = [_width(panel) for panel in panels]
-    top = 0.24 if any(panel.title for panel in panels) else 0.0
+    top = 0.28 if any(panel.title for panel in panels) else 0.0
     gap = 0.06
     size = sum(widths) + gap * (len(panels) - 1), PANEL_HEIGHT + top
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=BACKGROUND)
@@ -204,7 +204,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     if panel.frame is not None:
         axes.add_patch(_rectangle(panel.frame))
     if panel.title:
-        axes.set_title(f" {panel.title}", color="#e8eaed", fontsize=8.5, pad=4, loc="left")
+        axes.set_title(f" {panel.title}", color="#e8eaed", fontsize=10, pad=4, loc="left")
 
 
 def _rectangle(box: Box) -> Rectangle:

@@ -96,8 +96,9 @@ class FinishedRun:
         costs: dict[str, StageCost] = {}
         for event in self.journal:
             name, state = str(event.get("stage", "")), str(event.get("event", ""))
-            if state in ("started", "finished", "failed"):
-                # A stage that is skipped keeps what it took when it was done.
+            # A stage that is skipped keeps what it took when it was done; the report, which is being
+            # written, cannot know its own cost.
+            if state in ("started", "finished", "failed") and name != "report":
                 costs[name] = StageCost(name, event.get("seconds"), event.get("peak_mb"), state)
         return list(costs.values())
 

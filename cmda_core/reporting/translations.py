@@ -48,7 +48,7 @@ def translation_montage(scan: TranslatedScan, tumour: int) -> Figure:
         _panel(scan.translated, index, f"{scan.translated.modality}, translated", inherited),
     ]
     if scan.other is not None:
-        panels.append(_panel(scan.other, index, f"{scan.other.modality}, real, another subject"))
+        panels.append(_panel(scan.other, index, f"{scan.other.modality}, another subject"))
     return montage(panels)
 
 

@@ -143,10 +143,10 @@ def test_a_prediction_on_another_grid_is_named(full):
 
 def test_failed_stages_are_shown(full):
     with (full.run / "journal.jsonl").open("a") as stream:
-        stream.write('\n{"stage": "report", "event": "failed", "seconds": 3.0, "reason": "disk full"}\n')
+        stream.write('\n{"stage": "evaluate", "event": "failed", "seconds": 3.0, "reason": "disk full"}\n')
         stream.write('{"stage": "prepare", "event": "skipped"}\n')
     text = Page(write_report(full.run)).text
-    assert "report 3.0 s" in text
+    assert "evaluate 3.0 s" in text
     assert "41.2 s" in text
 
 
