@@ -38,8 +38,8 @@ def load_experiment(source: str, *, overrides: Sequence[str] = ()) -> Experiment
     Raises:
         ConfigError: If the file cannot be read, or a key or value cannot be used.
     """
-    values = _read(source)
-    changed = apply_overrides({}, overrides)
+    values = {**_DEFAULT_PLUGINS, **_spelt_out(_read(source))}
+    changed = _spelt_out(apply_overrides({}, overrides))
     if isinstance(changed.get("data"), dict):
         changed["data"] = _absolute(changed["data"], Path.cwd())
     experiment = parse_settings(Experiment, _switch_plugins(merge(values, changed), values), source)
@@ -76,9 +76,21 @@ def _preset(name: str) -> dict[str, Any]:
     return dict(content)
 
 
+_KINDS = ("preprocessor", "translator", "segmenter", "grader")
+_DEFAULT_PLUGINS = {kind: {"plugin": Experiment.model_fields[kind].default.plugin} for kind in _KINDS}
+
+
+def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``translator: NAME`` as ``translator: {plugin: NAME}``, so that settings can be added."""
+    return {
+        key: {"plugin": value} if key in _KINDS and isinstance(value, str) else value
+        for key, value in values.items()
+    }
+
+
 def _switch_plugins(values: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the settings of the plugin that another one takes the place of."""
-    for kind in ("preprocessor", "translator", "segmenter", "grader"):
+    for kind in _KINDS:
         old, new = before.get(kind), values.get(kind)
         if isinstance(old, dict) and isinstance(new, dict) and old.get("plugin") != new.get("plugin"):
             values[kind] = {key: value for key, value in new.items() if old.get(key, _ABSENT) != value}

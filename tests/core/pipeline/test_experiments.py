@@ -64,3 +64,12 @@ def test_bad_files_are_named_with_what_is_wrong(tmp_path: Path, content: str, me
 def test_a_missing_file_lists_the_presets() -> None:
     with pytest.raises(ConfigError, match="Presets that ship with cmda: demo"):
         load_experiment("nowhere.yaml")
+
+
+def test_a_setting_can_be_added_to_a_plugin_named_alone(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text("translator: cyclegan\n")
+    experiment = load_experiment(str(path), overrides=["translator.steps=2", "grader.folds=3"])
+    assert experiment.translator.plugin == "cyclegan"
+    assert experiment.translator.settings == {"steps": 2}
+    assert experiment.grader.plugin == "msf-koos-net"

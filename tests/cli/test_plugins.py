@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from cmda_core import registry
+
+
+def test_list_names_the_installed_plugins(cmda: Any) -> None:
+    result = cmda("plugins", "list", "--json")
+    assert result.code == 0
+    names = {(plugin["kind"], plugin["name"]) for plugin in json.loads(result.out)}
+    assert ("grader", "volumetrics") in names
+
+
+def test_show_prints_settings_and_reference(cmda: Any) -> None:
+    result = cmda("plugins", "show", "volumetrics")
+    assert result.code == 0
+    assert "reference: https://" in result.out
+    assert 'inverse_regularisation  float or "auto"' in result.out
+
+
+def test_schema_is_for_editors(cmda: Any) -> None:
+    schema = json.loads(cmda("plugins", "show", "volumetrics", "--schema").out)
+    assert schema["properties"]["folds"]["maximum"] == 20
+
+
+def test_show_of_an_unknown_plugin(cmda: Any) -> None:
+    result = cmda("plugins", "show", "volumetric")
+    assert result.code == 1
+    assert "Did you mean 'volumetrics'?" in result.err
+
+
+def test_broken_plugin_is_reported_on_stderr(cmda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("lost", "cmda_no_such_module", "cmda.plugins")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    result = cmda("plugins", "list", "--json")
+    assert result.code == 0
+    assert json.loads(result.out) == []
+    assert "plugin 'lost' is broken: No module named 'cmda_no_such_module'" in result.err
+
+
+def test_doctor_prints_json(cmda: Any) -> None:
+    facts = json.loads(cmda("doctor", "--json").out)
+    assert facts["cores"] >= 1
+    assert "cpu" in facts["devices"]
+    assert facts["packages"]["cmda"] != "missing"
