@@ -114,13 +114,13 @@ def test_names_of_2023_and_predictions_without_reference(predictions, reference)
     assert evaluation.without_reference == {"mine": ["stranger"]}
 
 
-def test_several_entries_and_processes(predictions, reference):
+def test_several_entries(predictions, reference):
     references = References.find(reference)
     folders = {"a": predictions, "b": predictions}
     grades = {"a": predictions / "predictions.csv"}
-    one = evaluate_entries(folders, grades, references, Task())
-    assert list(one.summary["segmentation"]) == ["a", "b"]
-    assert list(one.summary["grading"]) == ["a"]
+    evaluation = evaluate_entries(folders, grades, references, Task())
+    assert list(evaluation.summary["segmentation"]) == ["a", "b"]
+    assert list(evaluation.summary["grading"]) == ["a"]
 
 
 def test_a_single_case_has_no_standard_deviation(predictions, reference):
