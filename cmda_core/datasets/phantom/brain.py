@@ -89,8 +89,8 @@ def cerebellar_white_matter(points: Points) -> Field:
 
 def tentorium(points: Points) -> Field:
     """Height of the tentorium in mm: highest in the midline, falling to the petrous ridge in front."""
-    ridge = np.float32(1.2) * np.maximum(points.y + 10, 0)
-    return TENTORIUM_HEIGHT + 18 * np.exp(-((points.x / 24) ** 2)) - ridge
+    falling = TENTORIUM_HEIGHT - 1.2 * np.maximum(points.y + 10, 0)
+    return falling + 18 * np.exp(-((points.x / 24) ** 2))
 
 
 def tentorial_sheet(points: Points) -> Field:

@@ -62,10 +62,11 @@ def paint(subject: Subject, grid: Grid, signals: Mapping[Structure, float]) -> P
     )
     for block in _slabs(grid.shape):
         _fill(canvas, block, HEAD_SAMPLES, subject, grid, bodies, signals)
+    to_head = subject.pose @ grid.matrix
     for box, samples in _details(subject):
-        block = _reach(box, np.linalg.inv(subject.pose @ grid.matrix), grid.shape, DETAIL_MARGIN_MM)
-        if block is not None:
-            _fill(canvas, block, samples, subject, grid, bodies, signals)
+        detail = _reach(box, to_head, grid.shape, DETAIL_MARGIN_MM)
+        if detail is not None:
+            _fill(canvas, detail, samples, subject, grid, bodies, signals)
     return canvas
 
 
@@ -119,9 +120,8 @@ class _Lattice:
         signal = np.full(self.shape, signals[Structure.OUTSIDE], np.float32)
         structures = np.zeros(self.shape, np.uint8)
         margin = BEND_MARGIN_MM + subject.tumour.push
-        from_head = np.linalg.inv(to_head)
         for body in bodies:
-            where = _reach(body.box, from_head, self.shape, margin)
+            where = _reach(body.box, to_head, self.shape, margin)
             if where is None:
                 continue
             points = (soft if body.soft else rigid).at(where)
@@ -148,10 +148,10 @@ def _points(affine: Matrix, shape: tuple[int, int, int]) -> Points:
     return Points(x, y, z)
 
 
-def _reach(box: Box, from_head: Matrix, shape: tuple[int, int, int], margin: float) -> Block | None:
+def _reach(box: Box, to_head: Matrix, shape: tuple[int, int, int], margin: float) -> Block | None:
     low, high = np.array(box.low) - margin, np.array(box.high) + margin
     corners = np.array(list(product(*zip(low, high, strict=True))))
-    indices = to_mm(from_head, corners)
+    indices = to_mm(np.linalg.inv(to_head).astype(np.float64), corners)
     first = np.maximum(np.floor(indices.min(0)).astype(int), 0)
     last = np.minimum(np.ceil(indices.max(0)).astype(int) + 1, shape)
     if (first >= last).any():

@@ -26,6 +26,9 @@ OUTWARDS: Vector = (-0.94, -0.30, -0.12)
 REACH_MM = {2: (-3.5, -2.0), 3: (0.5, 1.3), 4: (6.0, 11.0)}
 """How far past the brainstem's resting surface a tumour of each grade has gone; negative: short of it."""
 
+LARGEST_MM = 12.0
+"""Largest radius of the part in the cistern along its axis, for tumours of up to about 12 cm³."""
+
 DISPLACING_MM = 2.5
 """From this displacement of the brainstem on, a tumour is grade IV and no more grade III."""
 
@@ -93,7 +96,7 @@ def grow(grade: int, stem: Brainstem, random: np.random.Generator) -> Tumour:
         return Tumour(_root(random, float(random.uniform(0.0, 0.25))), None, 0.0, 0.0, phase)
     reach = float(random.uniform(*REACH_MM[grade]))
     bulb = _bulb(reach, stem, random)
-    return Tumour(_root(random, 0.0), bulb, max(reach, 0.0), cysts, phase)
+    return Tumour(_root(random, 0.0), bulb, max(-gap(bulb, stem), 0.0), cysts, phase)
 
 
 def _root(random: np.random.Generator, start: float) -> Tube:
@@ -111,7 +114,8 @@ def _bulb(reach: float, stem: Brainstem, random: np.random.Generator) -> Ellipso
         x, y, z = (np.array(PORUS) + 0.62 * radius * outwards).tolist()
         return Ellipsoid((x, y, z), (radius, radius * stretch[0], radius * stretch[1]))
 
-    return bulb(brentq(lambda radius: reach + gap(bulb(radius), stem), 1.0, 20.0, xtol=1e-3))
+    reach = min(reach, -gap(bulb(LARGEST_MM), stem))
+    return bulb(brentq(lambda radius: reach + gap(bulb(radius), stem), 1.0, LARGEST_MM, xtol=1e-3))
 
 
 def gap(bulb: Ellipsoid, stem: Brainstem) -> float:
@@ -122,7 +126,8 @@ def gap(bulb: Ellipsoid, stem: Brainstem) -> float:
     x = cx + rx * np.sin(tilt) * np.cos(turn)
     y = cy + ry * np.sin(tilt) * np.sin(turn)
     z = cz + rz * np.cos(tilt) * np.ones_like(turn)
-    return float(stem.distance(Points(x, y, z)).min())
+    surface = (values.astype(np.float32) for values in (x, y, z))
+    return float(stem.distance(Points(*surface)).min())
 
 
 def koos_grade(tumour: Tumour, stem: Brainstem) -> int:
