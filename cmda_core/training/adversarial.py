@@ -9,13 +9,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cmda_core.protocols import TranslationData
@@ -119,10 +119,16 @@ def train_adversarial(
 
     @torch.no_grad()
     def show(done: int) -> None:
-        if fabric.is_global_zero:
+        if not fabric.is_global_zero:
+            return
+        # The checkpoint is written already: a picture must change neither running means nor random
+        # generators, or a resumed training would end differently.
+        method.eval()
+        with torch.random.fork_rng():
             # Always the same samples, so that the pictures of a run can be compared.
             _, images = method.generator_losses(*sampler.pair(0))
-            run.picture(f"step-{done:07d}", contact_sheet(images))
+        method.train()
+        run.picture(f"step-{done:07d}", contact_sheet(images))
 
     train(
         run,
@@ -189,7 +195,7 @@ class _Updater:
         self._fabric = fabric
         self.optimizer = Adam(self._parameters, lr=config.learning_rate, betas=config.betas)
         self.schedule = schedule(self.optimizer, config.schedule, steps)
-        self._stepper = fabric.setup_optimizers(self.optimizer)
+        self._stepper = cast(Optimizer, fabric.setup_optimizers(self.optimizer))
 
     def update(self, terms: Mapping[str, Tensor]) -> None:
         """Minimise the sum of the terms."""
@@ -198,7 +204,8 @@ class _Updater:
         if self._fabric.world_size > 1:
             for parameter in self._parameters:
                 if parameter.grad is not None:
-                    parameter.grad = self._fabric.all_reduce(parameter.grad, reduce_op="mean")
+                    mean = cast(Tensor, self._fabric.all_reduce(parameter.grad, reduce_op="mean"))
+                    parameter.grad = mean
         self._stepper.step()
 
 

@@ -32,6 +32,9 @@ class PerceptualLoss(nn.Module):
         ConfigError: If the trained weights are asked for and are nowhere, or are of another network.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         choice: Literal["vgg19", "random-vgg"],

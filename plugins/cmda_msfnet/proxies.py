@@ -42,8 +42,8 @@ class ProxyLabels:
                 f"gif_classes = {count}: the parcellations hold {len(self.regions)} labels. Raise it, or "
                 "leave it out to count them."
             )
-        known = {"vs": 1 + len(task.structures), "gif": count}
-        self.classes = {name: known[name] for name in config.proxies}
+        known: dict[str, int] = {"vs": 1 + len(task.structures), "gif": count}
+        self.classes: dict[str, int] = {name: known[name] for name in config.proxies}
         self._class_of = torch.zeros(_LABEL_VALUES, dtype=torch.long)
         self._class_of[list(self.regions)] = torch.arange(len(self.regions))
 

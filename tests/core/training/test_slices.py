@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from slice_cohorts import AFFINE, unpaired
+
+from cmda_core.errors import DataError
+from cmda_core.schema import Cohort
+from cmda_core.training.slices import SliceSampler, from_triples, neighbours, to_slices
+from cmda_core.volumes import Volume, read_labels, read_volume
+
+
+def test_neighbours_repeat_the_end_slices() -> None:
+    assert [neighbours(index, 3) for index in range(3)] == [[0, 0, 1], [0, 1, 2], [1, 2, 2]]
+
+
+def test_samples_are_slices_of_the_cases_with_their_labels(tmp_path: Path) -> None:
+    data = unpaired(tmp_path)
+    sampler = SliceSampler(data.source, seed=3)
+    volumes = {case.id: read_volume(case.image, case.modality) for case in data.source}
+    labels = {case.id: read_labels(case.labels) for case in data.source}
+    found = []
+    for step in range(3):
+        batch = sampler.batch(step, 1)
+        for name, volume in volumes.items():
+            for index in range(volume.voxels.shape[2]):
+                triple = volume.voxels.transpose(2, 1, 0)[neighbours(index, volume.voxels.shape[2])]
+                if np.allclose(batch.images[0], triple, atol=1e-6):
+                    wanted = labels[name].voxels.transpose(2, 1, 0)[neighbours(index, volume.voxels.shape[2])]
+                    assert np.array_equal(batch.labels[0], wanted)
+                    found.append(name)
+    assert sorted(found) == ["s0", "s1", "s2"]
+
+
+def test_a_draw_depends_on_seed_step_and_stream_alone(tmp_path: Path) -> None:
+    data = unpaired(tmp_path)
+    first, second = (SliceSampler(data.source, seed=1, size=(8, 8), flip=True) for _ in range(2))
+    first.batch(0, 4)
+    assert torch.equal(first.batch(7, 2).images, second.batch(7, 2).images)
+    assert not torch.equal(first.batch(7, 2).images, first.batch(7, 2, stream=1).images)
+    assert not torch.equal(first.batch(7, 2).images, SliceSampler(data.source, seed=2).batch(7, 2).images)
+
+
+def test_flip_mirrors_image_and_labels_along_left_right(tmp_path: Path) -> None:
+    data = unpaired(tmp_path, cases=1)
+    plain, flipped = (SliceSampler(data.source, seed=0, flip=flip) for flip in (False, True))
+    mirrored = 0
+    for step in range(12):
+        one, two = plain.batch(step, 1), flipped.batch(step, 1)
+        if torch.equal(one.images, two.images):
+            continue
+        mirrored += 1
+        assert torch.equal(one.images.flip(-1), two.images)
+        assert torch.equal(one.labels.flip(-1), two.labels)
+    assert 2 <= mirrored <= 10
+
+
+def test_batch_without_labels_has_none(tmp_path: Path) -> None:
+    batch = SliceSampler(unpaired(tmp_path).target, seed=0).batch(0, 2)
+    assert batch.labels is None
+    assert batch.parcellation is None
+
+
+def test_refuses_windows_that_do_not_fit_and_empty_cohorts(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="need"):
+        SliceSampler(unpaired(tmp_path).source, seed=0, size=(21, 8))
+    with pytest.raises(DataError, match="no cases"):
+        SliceSampler(Cohort(name="empty"), seed=0)
+
+
+def test_from_triples_against_a_loop() -> None:
+    triples = np.random.default_rng(0).normal(size=(4, 3, 2, 5)).astype(np.float32)
+    expected = np.zeros((5, 2, 4))
+    for slice_ in range(4):
+        guesses = []
+        for index in range(4):
+            for channel, offset in enumerate((-1, 0, 1)):
+                if min(max(index + offset, 0), 3) == slice_:
+                    guesses.append(triples[index, channel])
+        expected[:, :, slice_] = np.mean(guesses, axis=0).T
+    np.testing.assert_allclose(from_triples(torch.from_numpy(triples)), expected, rtol=1e-6)
+
+
+def test_to_slices_and_back_is_the_volume() -> None:
+    voxels = np.random.default_rng(0).uniform(-1, 1, (5, 4, 3)).astype(np.float32)
+    volume = Volume(voxels, AFFINE, "ceT1", "a")
+    np.testing.assert_allclose(from_triples(to_slices(volume)), voxels, atol=1e-6)
