@@ -1,0 +1,72 @@
+"""The words of the documentation and the code keep together."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from cmda_cli.app import app
+from cmda_core import hookspecs
+from cmda_core.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+HOOKS = [hook for hook in vars(hookspecs).values() if hasattr(hook, "cmda_spec")]
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_hook_is_documented(hook: Callable[..., object]) -> None:
+    arguments = ", ".join(inspect.signature(hook).parameters)
+    assert f"### `{hook.__name__}({arguments})`" in (DOCS / "plugins.md").read_text()
+
+
+@pytest.mark.parametrize("page", ["cli", "config"])
+def test_reference_is_current(generate: ModuleType, page: str) -> None:
+    assert (DOCS / f"{page}.md").read_text() == getattr(generate, f"{page}_page")(), "run `make docs`"
+
+
+def test_every_command_is_in_the_reference(generate: ModuleType) -> None:
+    page = (DOCS / "cli.md").read_text()
+    assert [
+        " ".join(command) for command in generate.commands() if f"## {' '.join(command)}\n" not in page
+    ] == []
+
+
+def test_every_plugin_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    names = [name for offers in Registry.installed().offers().values() for name in offers]
+    assert [name for name in names if f"| `{name}` |" not in readme] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_examples_exist(page: Path) -> None:
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("cmda ")]
+    for line in lines:
+        known = CliRunner().invoke(app, [*shlex.split(line, comments=True)[1:], "--help"])
+        assert known.exit_code == 0, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
