@@ -77,6 +77,10 @@ class AdversarialMethod(nn.Module, ABC):
     def discriminator_losses(self, images: Translations) -> Mapping[str, Tensor]:
         """Weighted loss terms, whose sum is minimised; ``images`` carry no gradients."""
 
+    @abstractmethod
+    def translate(self, slices: Tensor, *, to_target: bool) -> Tensor:
+        """Slice triples ``(N, 3, H, W)`` rendered as the target or as the source modality."""
+
 
 def train_adversarial(
     method: AdversarialMethod, data: TranslationData, config: AdversarialConfig, run: Run

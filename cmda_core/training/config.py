@@ -11,6 +11,9 @@ from cmda_core.schema import PluginConfig
 Difference = Literal["l1", "smooth-l1"]
 """How two images are compared pixel by pixel."""
 
+Norm = Literal["batch", "instance", "none"]
+"""What normalises the features of a discriminator."""
+
 ScheduleName = Literal["constant", "linear", "polynomial"]
 """``constant``; ``linear``: constant in the first half, then linearly to zero (Zhu et al. 2017);
 ``polynomial``: with power 0.9 to a twentieth, 2e-4 to 1e-5 (code of the MSF-Net authors)."""

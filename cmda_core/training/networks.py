@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from cmda_core.training.config import Norm
+
 SLOPE = 0.2
 """Slope of LeakyReLU for negative inputs (Radford et al. 2016)."""
+
+
+_NORMS: dict[Norm, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "instance": nn.InstanceNorm2d,
+    "none": nn.Identity,
+}
 
 
 class ResidualBlock(nn.Module):
@@ -53,7 +63,7 @@ class PatchDiscriminator(nn.Module):
         in_channels: int = 3,
         channels: int = 64,
         layers: int = 3,
-        norm: Literal["batch", "instance"] = "instance",
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         widths = [channels * min(2**depth, 8) for depth in range(layers + 1)]
@@ -63,7 +73,7 @@ class PatchDiscriminator(nn.Module):
             parts += [
                 nn.LeakyReLU(SLOPE),
                 nn.Conv2d(widths[depth - 1], widths[depth], 4, stride=stride, padding=1),
-                nn.BatchNorm2d(widths[depth]) if norm == "batch" else nn.InstanceNorm2d(widths[depth]),
+                _NORMS[norm](widths[depth]),
             ]
         parts += [nn.LeakyReLU(SLOPE), nn.Conv2d(widths[-1], 1, 4, padding=1)]
         self.body = nn.Sequential(*parts)

@@ -13,10 +13,14 @@ from cmda_core.files import write_json
 from cmda_core.run import Run
 from cmda_core.schema import Case, Cohort, PluginConfig, Task
 from cmda_core.volumes import Volume, read_labels, read_volume, require_same_grid
-from cmda_crossmoda.config import CrossmodaConfig, Metric, RegistrationConfig
+from cmda_crossmoda.config import CrossmodaConfig
+from cmda_crossmoda.intensity import IntensityScale, Landmarks
 from cmda_crossmoda.registration import Registration, register
 from cmda_crossmoda.roi import Box, box_of
 from cmda_crossmoda.state import fingerprint, metric_of
+
+TUMOUR_PERCENTILE = 99.0
+"""Share of a tumour's voxels in percent whose intensities should not be clipped."""
 
 
 class Located(PluginConfig):
@@ -28,12 +32,15 @@ class Located(PluginConfig):
     registration: Registration
     """Where the scan lies relative to the atlas."""
 
-    box: Box | None
+    box: Box | None = None
     """Around all structures in mm of the atlas; empty if the label map is."""
+
+    brightest: float | None = None
+    """Upper end of the tumour's intensities, matched to the reference; empty if there is no tumour."""
 
 
 def locate_structures(
-    source: Cohort, atlas: Volume, config: CrossmodaConfig, task: Task, run: Run
+    source: Cohort, atlas: Volume, scale: IntensityScale, config: CrossmodaConfig, task: Task, run: Run
 ) -> Mapping[str, Located]:
     """Register all labelled cases; those that an interrupted fit has done are not done again.
 
@@ -43,11 +50,10 @@ def locate_structures(
     Raises:
         DataError: If a scan or its labels cannot be read or registered.
     """
-    metric = metric_of(task.source, config, task)
     path = run.folder / "located.json"
     records = _read(path)
     todo = [case for case in source if case.labels is not None and case.id not in records]
-    calls = (delayed(_locate)(case, atlas, metric, config.registration) for case in todo)
+    calls = (delayed(_locate)(case, atlas, scale, config, task) for case in todo)
     with run.progress.task("register the labelled cases", len(todo)) as advance:
         results = Parallel(n_jobs=min(run.jobs, max(len(todo), 1)), return_as="generator")(calls)
         for case, located in zip(todo, results, strict=True):
@@ -57,15 +63,21 @@ def locate_structures(
     return {located.fingerprint: located for located in records.values()}
 
 
-def _locate(case: Case, atlas: Volume, metric: Metric, config: RegistrationConfig) -> Located:
+def _locate(case: Case, atlas: Volume, scale: IntensityScale, config: CrossmodaConfig, task: Task) -> Located:
     scan = read_volume(case.image, case.modality, case.id)
-    registration = register(atlas, scan, metric, config)
-    box = None
-    if case.labels is not None:
-        labels = read_labels(case.labels, case.id)
-        require_same_grid(scan.grid, labels.grid, (str(case.image), str(case.labels)))
-        box = box_of(labels, np.array(registration.to_scan))
-    return Located(fingerprint=fingerprint(scan), registration=registration, box=box)
+    registration = register(atlas, scan, metric_of(task.source, config, task), config.registration)
+    located = Located(fingerprint=fingerprint(scan), registration=registration)
+    if case.labels is None:
+        return located
+    labels = read_labels(case.labels, case.id)
+    require_same_grid(scan.grid, labels.grid, (str(case.image), str(case.labels)))
+    box = box_of(labels, np.array(registration.to_scan))
+    tumour = scan.voxels[labels.voxels == task.tumour_label]
+    if not tumour.size:
+        return located.model_copy(update={"box": box})
+    matched = scale.match(tumour, Landmarks.of(scan.voxels, config.intensity))
+    brightest = float(np.percentile(matched, TUMOUR_PERCENTILE))
+    return located.model_copy(update={"box": box, "brightest": brightest})
 
 
 def _read(path: Path) -> dict[str, Located]:

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cmda_core.errors import ConfigError
 from cmda_core.schema import PluginConfig
 from cmda_crossmoda.config import IntensityConfig
 
@@ -56,6 +57,15 @@ class IntensityScale(PluginConfig):
         low, high = np.percentile(voxels, (100 - config.percentile, config.percentile))
         return cls(reference=landmarks, low=float(low), high=max(float(high), float(low) + 1e-6))
 
+    def raised_to(self, high: float) -> Self:
+        """The same scale, clipping nothing below ``high``."""
+        return self.model_copy(update={"high": max(self.high, high)})
+
+    def match(self, voxels: NDArray[np.float32], landmarks: Landmarks) -> NDArray[np.float64]:
+        """Bring intensities to those of the reference; arguments as for ``apply``."""
+        known, matched = _strictly_rising(landmarks.values, self.reference.values)
+        return np.interp(voxels, known, matched)
+
     def apply(self, voxels: NDArray[np.float32], landmarks: Landmarks) -> NDArray[np.float32]:
         """Match and scale.
 
@@ -66,16 +76,13 @@ class IntensityScale(PluginConfig):
         Returns:
             Float32 in [-1, 1].
         """
-        known, matched = _strictly_rising(landmarks.values, self.reference.values)
-        values = np.interp(voxels, known, matched)
+        values = self.match(voxels, landmarks)
         scaled = 2 * (values - self.low) / (self.high - self.low) - 1
         result: NDArray[np.float32] = np.clip(scaled, -1, 1).astype(np.float32)
         return result
 
 
 def _ceiling(modality: str, ceilings: Mapping[str, float]) -> float:
-    from cmda_core.errors import ConfigError
-
     if modality not in ceilings:
         raise ConfigError(
             f"preprocessor crossmoda: intensity.ceilings has no {modality!r}. Add it, or set "

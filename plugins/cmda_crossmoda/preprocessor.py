@@ -38,11 +38,12 @@ class CrossmodaPreprocessor:
     def fit(self, data: PreparationData, run: Run) -> None:
         atlas_case = choose_atlas(data.target, self._config.atlas)
         atlas = read_atlas(atlas_case, self._config.registration)
-        scales = {
-            cohort_modality: self._fit_scale(cohort, cohort_modality)
-            for cohort, cohort_modality in zip((data.source, data.target), self._task.modalities, strict=True)
-        }
-        located = locate_structures(data.source, atlas, self._config, self._task, run)
+        source = self._fit_scale(data.source, self._task.source)
+        target = self._fit_scale(data.target, self._task.target)
+        located = locate_structures(data.source, atlas, source, self._config, self._task, run)
+        if self._config.intensity.range == "percentile":
+            bright = [case.brightest for case in located.values() if case.brightest is not None]
+            source = source.raised_to(max(bright, default=source.high))
         boxes = [case.box for case in located.values() if case.box is not None]
         if not boxes:
             raise DataError(
@@ -57,6 +58,7 @@ class CrossmodaPreprocessor:
                 "enlarge preprocessor.shape to hold more."
             )
         registrations = {digest: case.registration for digest, case in located.items()}
+        scales = {self._task.source: source, self._task.target: target}
         self._fitted = Fitted(atlas, scales, grid, registrations)
 
     def prepare(self, case: Case) -> PreparedCase:

@@ -47,7 +47,7 @@ def register(atlas: Volume, scan: Volume, metric: Metric, config: RegistrationCo
     rigid: sitk.Transform = transform
     similarity = 0.0
     try:
-        for stage in config.stages:
+        for stage in used_stages(config):
             transform, similarity = _run_stage(fixed.image, moving.image, transform, stage, metric, config)
             rigid = transform if stage.transform == "rigid" else rigid
     except RuntimeError as error:
@@ -61,6 +61,12 @@ def register(atlas: Volume, scan: Volume, metric: Metric, config: RegistrationCo
     # The images may have been placed with repaired directions; the caller's millimetres are the scanner's.
     to_scan = moving.to_scanner @ matrix @ np.linalg.inv(fixed.to_scanner)
     return Registration.model_validate({"to_scan": to_scan, "similarity": similarity, "rigid_only": astray})
+
+
+def used_stages(config: RegistrationConfig) -> list[RegistrationStage]:
+    """The stages that are not finer than asked for; at least the first one."""
+    first, *others = config.stages
+    return [first, *(stage for stage in others if stage.resolution_mm >= config.finest_mm)]
 
 
 def shrunk(volume: Volume, resolution_mm: float) -> Volume:

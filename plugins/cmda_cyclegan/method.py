@@ -88,6 +88,10 @@ class CycleGan(AdversarialMethod):
             for side, (real, fake) in sides.items()
         }
 
+    def translate(self, slices: Tensor, *, to_target: bool) -> Tensor:
+        images: Tensor = self.generator["target" if to_target else "source"](slices)
+        return images
+
     def _judged(self, side: str, real: Tensor, fake: Tensor) -> Tensor:
         judge = self.discriminator[side]
         # Halved, which slows the discriminator down against the generator (section 7.1 of the paper).

@@ -12,15 +12,17 @@ from cmda_cyclegan.config import CycleGanConfig
 
 
 def build(config: CycleGanConfig, task: Task) -> Translator:
-    from cmda_cyclegan.translator import CycleGanTranslator
+    from cmda_core.training.translator import AdversarialTranslator
+    from cmda_cyclegan.method import CycleGan
 
-    return CycleGanTranslator(config, task)
+    return AdversarialTranslator("cyclegan", config, task, CycleGan)
 
 
 def load(folder: Path) -> Translator:
-    from cmda_cyclegan.translator import CycleGanTranslator
+    from cmda_core.training.translator import AdversarialTranslator
+    from cmda_cyclegan.method import CycleGan
 
-    return CycleGanTranslator.load(folder)
+    return AdversarialTranslator.load(folder, "cyclegan", CycleGanConfig, CycleGan)
 
 
 @hookimpl

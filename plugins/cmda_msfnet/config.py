@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cmda_core.training.config import AdversarialConfig, Difference, PerceptualChoice
+from cmda_core.training.config import AdversarialConfig, Difference, Norm, PerceptualChoice
 
 Proxy = Literal["vs", "gif"]
 """``vs``: the structures of the task. ``gif``: the regions of the parcellation."""
@@ -64,6 +64,10 @@ class MsfNetConfig(AdversarialConfig):
 
     discriminator_layers: int = Field(default=6, ge=1, le=8)
     """Layers with stride 2 in each discriminator."""
+
+    discriminator_norm: Norm = "batch"
+    """Normalisation in the discriminators. Real and fake images are normalised apart, which hides
+    differences of brightness; ``none`` learns the contrast in far fewer steps."""
 
     discriminator_crop: int | None = Field(default=224, ge=8)
     """Edge in pixels of the random window that discriminators see (authors' code); empty: all."""

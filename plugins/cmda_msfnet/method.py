@@ -33,7 +33,7 @@ class MsfNetMethod(AdversarialMethod):
         super().__init__()
         self.generator: MsfNet = generator
         self.discriminator: Discriminators = Discriminators(
-            config.discriminator_channels, config.discriminator_layers
+            config.discriminator_channels, config.discriminator_layers, config.discriminator_norm
         )
         self.stride = STRIDE
         self.extra: Mapping[str, object] = {}
@@ -75,6 +75,9 @@ class MsfNetMethod(AdversarialMethod):
             "discriminator source": least_squares(real_1, 1) + least_squares(fake_1, 0),
             "discriminator target": least_squares(real_2, 1) + least_squares(fake_2, 0),
         }
+
+    def translate(self, slices: Tensor, *, to_target: bool) -> Tensor:
+        return self.generator.translate(slices, to_target=to_target)
 
     def _difference(self, images: Tensor, wanted: Tensor) -> Tensor:
         return difference(images, wanted, self._config.reconstruction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from cmda_core.training.config import Norm
 from cmda_core.training.networks import SLOPE, PatchDiscriminator, ResidualBlock, init_weights
 
 STRIDE = 4
@@ -99,6 +100,12 @@ class MsfNet(nn.Module):
         )
         init_weights(self, "kaiming")
 
+    def translate(self, slices: Tensor, *, to_target: bool) -> Tensor:
+        """Slice triples ``(N, 3, H, W)`` rendered as the target or as the source modality."""
+        decoder = self.to_target if to_target else self.to_source
+        images: Tensor = decoder(self.encoder(slices))
+        return images
+
 
 class Discriminators(nn.Module):
     """D_T1 and D_T2.
@@ -106,12 +113,13 @@ class Discriminators(nn.Module):
     Args:
         channels: Of the first layer.
         layers: Layers with stride 2.
+        norm: After every layer but the first and the last.
     """
 
-    def __init__(self, channels: int, layers: int) -> None:
+    def __init__(self, channels: int, layers: int, norm: Norm = "batch") -> None:
         super().__init__()
-        self.source = PatchDiscriminator(channels=channels, layers=layers, norm="batch")
-        self.target = PatchDiscriminator(channels=channels, layers=layers, norm="batch")
+        self.source = PatchDiscriminator(channels=channels, layers=layers, norm=norm)
+        self.target = PatchDiscriminator(channels=channels, layers=layers, norm=norm)
         init_weights(self, "kaiming")
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

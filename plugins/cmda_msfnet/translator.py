@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from cmda_core.errors import ModalityError, NotTrainedError
+from cmda_core.errors import NotTrainedError
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
 from cmda_core.schema import Task
@@ -19,6 +20,7 @@ from cmda_core.training.loop import seed_everything
 from cmda_core.training.networks import device_of
 from cmda_core.training.saving import WEIGHTS, read_description, save_network
 from cmda_core.training.state import load_weights
+from cmda_core.training.translator import require_direction
 from cmda_core.volumes import Volume
 from cmda_msfnet.config import MsfNetConfig
 from cmda_msfnet.method import MsfNetMethod
@@ -55,14 +57,10 @@ class MsfNetTranslator:
         self._network, self._regions = network, regions
 
     def translate(self, volume: Volume, to: str) -> Volume:
-        if self._task.other(volume.modality) != to:
-            raise ModalityError(
-                f"case {volume.case}: expected another modality than {to}, to translate to it."
-            )
+        require_direction(volume, to, self._task)
         network = self._trained("translate")
-        decoder = network.to_target if to == self._task.target else network.to_source
         return translate_volume(
-            lambda slices: decoder(network.encoder(slices)),
+            partial(network.translate, to_target=to == self._task.target),
             volume,
             to,
             stride=STRIDE,

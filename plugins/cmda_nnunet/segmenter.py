@@ -63,9 +63,9 @@ class NnUnetSegmenter:
         cleaned = clean_labels(labels, volume.spacing[2], self._task, self._rules)
         return Segmentation(volume.with_labels(cleaned), clean_probabilities(probabilities, labels, cleaned))
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: str) -> Self:
         """Compute on another device from now on."""
-        self._device = device
+        self._device = torch.device(device)
         self._predictor = None
         return self
 

@@ -49,6 +49,9 @@ class OneLayer(AdversarialMethod):
         }
         return terms, Translations(source.images, fake_2, cycled_1, target.images, fake_1, cycled_2)
 
+    def translate(self, slices: Tensor, *, to_target: bool) -> Tensor:
+        return self.generator[0 if to_target else 1](slices)
+
     def discriminator_losses(self, images: Translations) -> Mapping[str, Tensor]:
         fake = self.extra["pool"].exchange(images.fake_target)
         return {

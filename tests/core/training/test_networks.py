@@ -6,7 +6,7 @@ from cmda_core.training.networks import PatchDiscriminator, ResidualBlock, init_
 
 
 @pytest.mark.parametrize("layers", [1, 3, 6])
-@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
 def test_discriminator_takes_its_smallest_patch_and_no_less(layers: int, norm: str) -> None:
     judge = PatchDiscriminator(channels=1, layers=layers, norm=norm)
     edge = smallest_patch(layers)

@@ -16,7 +16,6 @@ from cmda_core.training.slices import SliceBatch
 from cmda_core.volumes import read_volume
 from cmda_cyclegan.config import CycleGanConfig
 from cmda_cyclegan.method import CycleGan, resnet_generator
-from cmda_cyclegan.translator import CycleGanTranslator
 
 TINY: dict[str, Any] = {
     "epochs": 2,
@@ -105,11 +104,8 @@ def test_train_translate_save_load(data: TranslationData, tmp_path: Path) -> Non
 
 def test_a_third_party_could_write_it_in_120_lines() -> None:
     folder = Path(__file__).parents[3] / "plugins" / "cmda_cyclegan"
-    lines = [
-        line for name in ("method", "config") for line in (folder / f"{name}.py").read_text().split("\n")
-    ]
-    code = [line for line in lines if line.strip() and not line.strip().startswith(("#", '"""'))]
-    assert len(code) <= 120
+    lines = "".join(path.read_text() for path in folder.glob("*.py")).splitlines()
+    assert len([line for line in lines if line.strip()]) <= 130
 
 
 def test_interrupted_training_goes_on(data: TranslationData, tmp_path: Path) -> None:
@@ -117,7 +113,7 @@ def test_interrupted_training_goes_on(data: TranslationData, tmp_path: Path) -> 
     results = []
     for name, stops in (("whole", (6,)), ("broken", (4, 6))):
         for stop in stops:
-            translator = CycleGanTranslator(CycleGanConfig(**TINY), Task())
+            translator = Registry.installed().translator("cyclegan").build(CycleGanConfig(**TINY), Task())
             run = _run(tmp_path / name)
             _stop_after(run, stop)
             try:
