@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cmda_core.errors import OutputError
@@ -35,7 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({reason}). Free some space, or choose another folder."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be what could not be made: the error above tells
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -62,8 +62,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-CLI_INTRODUCTION = """Results go to stdout, all else to stderr. Exit status: 0 done, 1 wrong data, configuration
-or plugin, 2 wrong command line, 130 interrupted."""
+CLI_INTRODUCTION = """Results go to stdout, all else to stderr. Exit status: 0 done, 1 wrong data,
+configuration or plugin, 2 wrong command line, 130 interrupted."""
 
 CONFIG_INTRODUCTION = """An experiment is a YAML file. What it leaves out has the default below, and
 `--set KEY=VALUE` changes any value from the command line. The settings of a plugin stand under its kind,

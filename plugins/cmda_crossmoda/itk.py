@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  # the name that its users know
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cmda_core.volumes.geometry import Matrix, spacing_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  # the name that its users know
+import SimpleITK as sitk
 
 from cmda_core.errors import DataError
 from cmda_core.schema import PluginConfig

@@ -55,7 +55,7 @@ class NnUnetSegmenter:
             from cmda_nnunet.fitting import fit_model
 
             self._model = fit_model(self._config, self._task, data.cases, run, folder)
-        self.to(run.fabric.device)
+        self.to(str(run.fabric.device))
 
     def segment(self, volume: Volume) -> Segmentation:
         with quiet_nnunet(torch.get_num_threads()):

@@ -3,6 +3,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+
 from cmda_core.datasets import Dataset, Finding, check_dataset
 from cmda_core.schema import Case, Cohort, Task
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from cmda_core.datasets import read_crossmoda2022, read_dataset
 from cmda_core.datasets.grades import read_grades
 from cmda_core.errors import DataError

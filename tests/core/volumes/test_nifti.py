@@ -3,6 +3,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+
 from cmda_core.errors import DataError, GeometryError, OutputError
 from cmda_core.volumes import (
     Grid,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cmda_core.protocols import PreparationData
 from cmda_core.schema import Case, Cohort, Task
 from cmda_core.volumes import Grid, LabelVolume, Volume, write_volume

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from cmda_core.errors import ConfigError
 from cmda_crossmoda.config import IntensityConfig
 from cmda_crossmoda.intensity import IntensityScale, Landmarks

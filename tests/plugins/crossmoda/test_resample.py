@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
+
 from cmda_core.volumes import Grid
 from cmda_core.volumes.geometry import to_mm
 from cmda_crossmoda.resample import (
@@ -8,7 +10,6 @@ from cmda_crossmoda.resample import (
     resample_probabilities,
     resample_structures,
 )
-from scipy.ndimage import map_coordinates
 
 TARGET = Grid.model_validate(
     {"shape": (17, 15, 9), "affine": [[-2, 0, 0, 14], [0, -2.5, 0, 16], [0, 0, 3, -11], [0, 0, 0, 1]]}
