@@ -76,9 +76,10 @@ def shrunk(volume: Volume, resolution_mm: float) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = np.array(small.GetDirection()).reshape(3, 3) * np.array(small.GetSpacing())
     affine[:3, 3] = small.GetOrigin()
-    return Volume(
-        voxels_of(small).astype(np.float32), to_scanner @ FLIP @ affine, volume.modality, volume.case
-    )
+    placed = to_scanner @ FLIP @ affine
+    # NIfTI stores 32-bit numbers: an atlas that was read from its file must be the same as this one.
+    placed = placed.astype(np.float32).astype(np.float64)
+    return Volume(voxels_of(small).astype(np.float32), placed, volume.modality, volume.case)
 
 
 def _placed(volume: Volume) -> _Placed:

@@ -44,23 +44,6 @@ def test_the_default_settings_are_those_of_the_paper() -> None:
     assert config.spacing_mm == (0.4102, 0.4102, 1.0)
 
 
-@pytest.mark.parametrize("modality", ["ceT1", "hrT2"])
-@pytest.mark.parametrize("turn", [0.0, 9.0])
-def test_registration_recovers_a_known_affine(make_head: HeadMaker, modality: str, turn: float) -> None:
-    true = shift(9, -12, 6, turn, 1.05)
-    atlas_case = make_head("atlas", "hrT2")
-    scan_case = make_head("scan", modality, np.linalg.inv(true), native_affine(8, flip=True))
-    atlas = read_volume(atlas_case.image, "hrT2", "atlas")
-    scan = read_volume(scan_case.image, modality, "scan")
-
-    found = register(atlas, scan, "mutual-information", REGISTRATION)
-
-    landmarks = np.array([[x, y, z] for x in (-40, 40) for y in (-30, 30) for z in (-25, 25)], float)
-    error = np.linalg.norm(to_mm(np.array(found.to_scan), landmarks) - to_mm(true, landmarks), axis=1)
-    assert error.mean() < 1.5
-    assert not found.rigid_only
-
-
 def test_registration_repairs_directions_and_keeps_the_scanner_s_millimetres(make_head: HeadMaker) -> None:
     sheared = native_affine()
     sheared[:3, 2] += 0.02 * sheared[:3, 1]
@@ -168,7 +151,9 @@ def test_a_saved_preprocessor_prepares_the_same(fitted, data: PreparationData, t
             np.testing.assert_allclose(
                 ours.crops[name].image.voxels, theirs.crops[name].image.voxels, atol=1e-4
             )
-            assert ours.crops[name].image.grid == theirs.crops[name].image.grid
+            np.testing.assert_allclose(
+                ours.crops[name].image.affine, theirs.crops[name].image.affine, rtol=0, atol=1e-9
+            )
 
 
 def test_a_fitted_preprocessor_can_be_sent_to_another_process(fitted, data: PreparationData) -> None:
