@@ -31,6 +31,8 @@ class Offer:
         config: Model of the settings; ``config()`` is the published method.
         reference: Paper or repository that defines the method, as a DOI or URL.
         version: Changes whenever the plugin's results change: a finished stage is then run again.
+        check: Called with the settings before the first long step of a run that will train the plugin;
+            raises ConfigError if something that they ask for is missing on this machine.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Offer:
     config: type[PluginConfig]
     reference: str
     version: str = "1"
+    check: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

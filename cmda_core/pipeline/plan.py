@@ -54,6 +54,15 @@ class Chosen(Generic[AnyOffer]):
             "config": self.config.model_dump(mode="json"),
         }
 
+    def check(self) -> None:
+        """Let the plugin look for what its settings ask of this machine.
+
+        Raises:
+            ConfigError: If something is missing.
+        """
+        if self.offer.check is not None:
+            self.offer.check(self.config)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmda_core.datasets import Dataset, read_dataset
 from cmda_core.environment import environment_facts
@@ -49,6 +49,14 @@ class RunSummary:
     report: Path | None
 
 
+class Planned(NamedTuple):
+    """A stage of this run, its mark, and whether it is to be done."""
+
+    stage: Stage
+    mark: StageMark
+    to_do: bool
+
+
 def run_experiment(
     experiment: Experiment,
     folder: Path,
@@ -80,11 +88,15 @@ def run_experiment(
     _check_reference(experiment)
     run_folder = RunFolder(folder)
     run_folder.create()
+    workshop = Workshop(plan, run_folder, dataset, progress)
     with run_folder.locked(), _interruptible():
+        planned = _planned(workshop, _wanted(_stages(workshop), until), fresh=fresh)
+        for stage, _, to_do in planned:
+            if to_do and stage.check is not None:
+                stage.check()
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
-        workshop = Workshop(plan, run_folder, dataset, progress)
-        seconds = _run_stages(workshop, _wanted(_stages(workshop), until), fresh=fresh)
+        seconds = _run_stages(workshop, planned, fresh=fresh)
     return _summary(run_folder, seconds)
 
 
@@ -102,9 +114,15 @@ def _stages(workshop: Workshop) -> list[Stage]:
             {**plan.preprocessor.identity, "data": _data_facts(workshop.dataset)},
             (),
             prepare,
+            check=plan.preprocessor.check,
         ),
         Stage(
-            "train-translator", folder("translator"), plan.translator.identity, ("prepare",), train_translator
+            "train-translator",
+            folder("translator"),
+            plan.translator.identity,
+            ("prepare",),
+            train_translator,
+            check=plan.translator.check,
         ),
         Stage("translate", folder("translated"), {}, ("prepare", "train-translator"), translate),
         *segmentation,
@@ -121,8 +139,8 @@ def _wanted(stages: list[Stage], until: StageName | None) -> list[Stage]:
     return [stage for stage in stages if STAGES.index(stage.name) <= last]
 
 
-def _run_stages(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> dict[str, float]:
-    journal = Journal(workshop.folder.root / "journal.jsonl")
+def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Planned]:
+    """Every stage with its mark: what it depends on is known before anything is done."""
     runtime = workshop.runtime
     common = {
         "seed": runtime.seed,
@@ -130,18 +148,24 @@ def _run_stages(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> dict
         "task": workshop.task.model_dump(mode="json"),
     }
     prints: dict[str, str] = {}
-    seconds: dict[str, float] = {}
+    planned = []
     for stage in stages:
         inputs = {key: prints[key] for key in stage.after}
         own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
         prints[stage.key] = fingerprint(own)
         mark = StageMark(stage.folder, prints[stage.key])
-        if mark.finished and not fresh:
-            journal.write(stage.key, "skipped")
-        else:
+        planned.append(Planned(stage, mark, fresh or not mark.finished))
+    return planned
+
+
+def _run_stages(workshop: Workshop, planned: list[Planned], *, fresh: bool) -> dict[str, float]:
+    journal = Journal(workshop.folder.root / "journal.jsonl")
+    for stage, mark, to_do in planned:
+        if to_do:
             _run_stage(workshop, stage, mark, journal, fresh=fresh)
-        seconds[stage.key] = mark.seconds
-    return seconds
+        else:
+            journal.write(stage.key, "skipped")
+    return {stage.key: mark.seconds for stage, mark, _ in planned}
 
 
 def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journal, *, fresh: bool) -> None:

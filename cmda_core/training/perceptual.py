@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from pickle import UnpicklingError  # only the error that weights_only=True raises
 from typing import Literal
@@ -49,7 +51,7 @@ class PerceptualLoss(nn.Module):
             torch.manual_seed(_RANDOM_SEED)
             network = vgg19(weights=None)
         if choice == "vgg19":
-            _load(network, _find(weights))
+            _load(network, find_vgg_weights(weights))
         layers = [_layer(part, average_pooling) for part in network.features[:_LAYERS]]
         self.layers = nn.ModuleList(layers).requires_grad_(False)
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
@@ -80,20 +82,38 @@ def _layer(layer: nn.Module, average_pooling: bool) -> nn.Module:
     return layer
 
 
-def _find(weights: Path | None) -> Path:
-    if weights is not None:
-        if weights.is_file():
-            return weights
-        raise ConfigError(f"perceptual weights: no such file: {weights}.")
+def find_vgg_weights(weights: Path | None) -> Path:
+    """The file with VGG19's weights: the one that is named, or the one in torchvision's cache.
+
+    Raises:
+        ConfigError: If there is none, or its content is not what the checksum in its name says.
+    """
+    if weights is not None and not weights.is_file():
+        raise ConfigError(f"vgg_weights: no such file: {weights}.")
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    found = sorted(cache.glob("vgg19-*.pth"))
+    found = [weights] if weights is not None else sorted(cache.glob("vgg19-*.pth"))
     if found:
+        _require_checksum(found[0])
         return found[0]
     raise ConfigError(
         f"perceptual = 'vgg19': found no ImageNet weights of VGG19 (looked for vgg19-*.pth in {cache}), and "
         "nothing is downloaded. Name torchvision's file in vgg_weights, or set perceptual to 'off' or "
         "'random-vgg'."
     )
+
+
+def _require_checksum(path: Path) -> None:
+    """Torchvision puts the first digits of a file's SHA-256 into its name."""
+    named = re.fullmatch(r"vgg19-([0-9a-f]{8,64})\.pth", path.name)
+    if named is None:
+        return
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not digest.startswith(named[1]):
+        raise ConfigError(
+            f"{path}: is damaged: its SHA-256 begins with {digest[:8]}, its name says {named[1]}. "
+            "Download it again."
+        )
 
 
 def _load(network: nn.Module, path: Path) -> None:

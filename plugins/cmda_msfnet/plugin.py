@@ -23,6 +23,13 @@ def load(folder: Path) -> Translator:
     return MsfNetTranslator.load(folder)
 
 
+def check(config: MsfNetConfig) -> None:
+    if config.perceptual == "vgg19":
+        from cmda_core.training.perceptual import find_vgg_weights
+
+        find_vgg_weights(config.vgg_weights)
+
+
 @hookimpl
 def offer_translators() -> Iterable[TranslatorOffer]:
     return [
@@ -32,6 +39,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
             config=MsfNetConfig,
             build=build,
             load=load,
+            check=check,
             shared_encoder=True,
             reference="https://github.com/fiy2W/cmda2022.superpolymerization",
         )

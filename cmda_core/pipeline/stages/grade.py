@@ -68,7 +68,7 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
             inputs.append("train-translator")
         folder = workshop.folder.stage("grader", name)
         work = partial(train_grader, name=name)
-        stages.append(Stage("train-grader", folder, grader.identity, tuple(inputs), work, name))
+        stages.append(Stage("train-grader", folder, grader.identity, tuple(inputs), work, name, grader.check))
     for grader in workshop.plan.graders:
         name = grader.offer.name
         inputs = ["prepare", "translate", segmented, f"train-grader:{name}"]

@@ -92,6 +92,7 @@ def segmentation_stages(workshop: Workshop) -> list[Stage]:
                 inputs,
                 partial(train_segmenter, entry=entry),
                 entry,
+                workshop.plan.segmenter.check,
             )
         )
     for entry in workshop.plan.entries:

@@ -161,6 +161,20 @@ def test_mistakes_are_found_before_a_folder_is_made(
     assert not folder.exists()
 
 
+def test_what_a_plugin_needs_is_looked_for_before_the_first_stage(
+    experiment: Experiment, registry: Registry, tmp_path: Path
+) -> None:
+    needy = changed(experiment, segmenter={"plugin": "toy", "needs": tmp_path / "weights"})
+    with pytest.raises(ConfigError, match="needs: no such file"):
+        run(needy, tmp_path / "run", registry)
+    assert not (tmp_path / "run" / "prepared").exists()
+    run(needy, tmp_path / "run", registry, until="translate")
+    (tmp_path / "weights").touch()
+    run(needy, tmp_path / "run", registry)
+    (tmp_path / "weights").unlink()
+    run(needy, tmp_path / "run", registry)  # nothing is left to train
+
+
 def test_wrong_input_leaves_an_earlier_run_as_it_was(
     experiment: Experiment, registry: Registry, tmp_path: Path
 ) -> None:

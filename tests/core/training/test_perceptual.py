@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from safetensors.torch import save_file
 from torchvision.models import vgg19
 
 from cmda_core.errors import ConfigError
-from cmda_core.training.perceptual import PerceptualLoss
+from cmda_core.training.perceptual import PerceptualLoss, find_vgg_weights
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,16 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     for name in ("other.safetensors", "text.pth"):
         with pytest.raises(ConfigError, match="torchvision's vgg19"):
             PerceptualLoss("vgg19", weights=tmp_path / name)
+
+
+def test_a_damaged_download_is_told_by_its_checksum(tmp_path: Path) -> None:
+    damaged = tmp_path / "vgg19-dcbb9e9d.pth"
+    damaged.write_bytes(b"half of it")
+    with pytest.raises(ConfigError, match=r"damaged.*dcbb9e9d"):
+        find_vgg_weights(damaged)
+    digest = hashlib.sha256(b"whole").hexdigest()[:8]
+    (tmp_path / f"vgg19-{digest}.pth").write_bytes(b"whole")
+    assert find_vgg_weights(tmp_path / f"vgg19-{digest}.pth").name == f"vgg19-{digest}.pth"
 
 
 @pytest.mark.slow
