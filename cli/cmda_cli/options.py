@@ -20,7 +20,7 @@ def _check_assignments(values: list[str] | None) -> list[str]:
     for value in values or ():
         key, equals, _ = value.partition("=")
         if not equals or not key.strip():
-            raise typer.BadParameter(f"{value!r}: expected KEY=VALUE, for example translator.steps=500.")
+            raise typer.BadParameter(f"{value!r}: expected KEY=VALUE, for example translator.epochs=50.")
     return values or []
 
 
@@ -33,7 +33,7 @@ SetOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         callback=_check_assignments,
-        help="Change any setting, such as translator.steps=500. Repeatable; the last one wins.",
+        help="Change any setting, such as translator.epochs=50. Repeatable; the last one wins.",
     ),
 ]
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="Processor.")]
