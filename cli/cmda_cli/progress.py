@@ -18,6 +18,9 @@ SHORT_SECONDS = 2.0
 REPORT_SECONDS = 15.0
 """Between two lines of a task, where there are no bars."""
 
+RESUME_SECONDS = 1.0
+"""What is reported sooner was done by an earlier attempt, and says nothing about the speed of this one."""
+
 
 class BarProgress:
     """Bars with the time that has passed and the time that is left.
@@ -78,16 +81,18 @@ class LineProgress:
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
         """Print how much is done, and how long it took and will take."""
-        start = reported = self._clock()
-        done = 0
+        start = since = self._clock()
+        done = before = 0
 
         def advance(steps: int) -> None:
-            nonlocal done, reported
+            nonlocal done, before, since
             done += steps
             now = self._clock()
-            if now - reported >= REPORT_SECONDS and 0 < done < total:
-                reported = now
-                left = (now - start) / done * (total - done)
+            if now - start < RESUME_SECONDS:
+                before, since = done, now
+            elif now - since >= REPORT_SECONDS and before < done < total:
+                left = (now - since) / (done - before) * (total - done)
+                before, since = done, now
                 self._write(f"{description}: {done}/{total}, {duration(now - start)}, {duration(left)} left")
 
         yield advance

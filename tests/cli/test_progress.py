@@ -31,6 +31,17 @@ def test_lines_tell_elapsed_and_remaining_time() -> None:
     ]
 
 
+def test_steps_of_an_earlier_attempt_do_not_make_this_one_look_fast() -> None:
+    lines: list[str] = []
+    clock = Clock()
+    with LineProgress(lines.append, clock).task("train", 10) as advance:
+        advance(6)
+        for _ in range(2):
+            clock.now += 20
+            advance(1)
+    assert lines[:2] == ["train: 7/10, 20 s, 1:00 left", "train: 8/10, 40 s, 40 s left"]
+
+
 def test_short_work_prints_nothing() -> None:
     lines: list[str] = []
     with LineProgress(lines.append, Clock()).task("quick", 3) as advance:
