@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cmda_core.schema import Task
 from cmda_core.volumes import LabelVolume
-from cmda_volumetrics.features import FEATURE_NAMES, TumourFeatures, measure
+from cmda_volumetrics.features import FEATURE_NAMES, TumourFeatures, largest_distance, measure
 
 CANAL_MM = 10.1
 SPACING = (0.5, 1.0, 2.0)
@@ -133,3 +134,22 @@ def test_a_single_voxel_and_a_full_volume_can_be_measured() -> None:
         known = [name for name, value in zip(FEATURE_NAMES, values, strict=True) if np.isfinite(value)]
         assert "sphericity" in known
         assert len(known) == len(FEATURE_NAMES) - 3
+
+
+@pytest.mark.parametrize("shape", ["ball", "sheet", "rod", "voxel", "noise"])
+def test_the_largest_diameter_is_that_of_itk(shape: str) -> None:
+    i, j, k = np.indices((24, 20, 16)) - np.array([12, 10, 8])[:, None, None, None]
+    mask = {
+        "ball": i**2 + j**2 + k**2 < 60,
+        "sheet": (np.abs(i) < 8) & (np.abs(j) < 7) & (k == 0),
+        "rod": (np.abs(i) < 9) & (j == 0) & (k == 0),
+        "voxel": (i == 0) & (j == 0) & (k == 0),
+        "noise": np.random.default_rng(0).random(i.shape) < 0.3,
+    }[shape]
+    image = sitk.GetImageFromArray(np.pad(mask, 1).astype(np.uint8).transpose(2, 1, 0))
+    image.SetSpacing(SPACING)
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.ComputeFeretDiameterOn()
+    statistics.Execute(image)
+    found = largest_distance(np.argwhere(mask) * SPACING)
+    assert found == pytest.approx(statistics.GetFeretDiameter(1), abs=1e-6)
