@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cmda_cli.commands import data, doctor, evaluation, experiments, inference, plugins
+from cmda_cli.commands import data, doctor, evaluation, experiments, export, inference, plugins
 
 app = typer.Typer(
     name="cmda",
@@ -23,4 +23,5 @@ app.command()(inference.segment)
 app.command()(inference.grade)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.report)
+app.command()(export.export)
 app.command()(doctor.doctor)

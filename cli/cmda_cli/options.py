@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from cmda_core.schema import Runtime
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
@@ -68,17 +64,7 @@ def experiment_overrides(
     return [*chosen, *(assignments or ())]
 
 
-def inference_runtime(model: Path, device: Device | None, precision: Precision | None) -> Runtime | None:
-    """Where a trained run is to work: its own runtime with what the command line changes.
-
-    Returns:
-        Nothing if the command line changes nothing.
-    """
-    if device is None and precision is None:
-        return None
-    from cmda_core.pipeline import load_experiment
-    from cmda_core.pipeline.folder import RunFolder
-
+def runtime_changes(device: Device | None, precision: Precision | None) -> dict[str, object]:
+    """What the command line changes in the runtime of a trained model."""
     changes = {"device": device, "precision": precision}
-    runtime = load_experiment(str(RunFolder.existing(model).experiment)).runtime
-    return runtime.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return {key: value for key, value in changes.items() if value is not None}

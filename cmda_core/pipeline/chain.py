@@ -1,4 +1,4 @@
-"""The trained models of a run, restored from disk when they are first needed."""
+"""Trained models, restored from disk when they are first needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from cmda_core.errors import NotTrainedError
-from cmda_core.pipeline.folder import RunFolder
+from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.plan import Plan
 from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
+from cmda_core.registry import Kind
 from cmda_core.schema import Runtime
 
 _Model = TypeVar("_Model")
 
-MODEL = "model"
-"""Folder, within a stage's, that the fitted plugin is saved to."""
+
+class Models(Protocol):
+    """Where trained models lie: a run's folder, or a bundle."""
+
+    def model(self, kind: Kind, entry: str | None = None) -> Path:
+        """Folder that a fitted plugin was saved to.
+
+        Args:
+            kind: Of the plugin.
+            entry: Tells apart segmenters and graders of one chain.
+
+        Raises:
+            NotTrainedError: If there is none.
+        """
+        ...
 
 
 @runtime_checkable
@@ -31,31 +44,31 @@ class Movable(Protocol):
 
 @dataclass
 class Chain:
-    """Preprocessor, translator, segmenters and graders of a run.
+    """Preprocessor, translator, segmenters and graders that were trained together.
 
     Attributes:
-        plan: The run's plugins.
-        folder: The run's folder.
+        plan: Their plugins.
+        models: Where they lie.
         runtime: Where the models work.
     """
 
     plan: Plan
-    folder: RunFolder
+    models: Models
     runtime: Runtime
 
     @cached_property
     def preprocessor(self) -> Preprocessor:
         """The fitted preprocessor."""
-        return self.plan.preprocessor.offer.load(self._model("prepared"))
+        return self.plan.preprocessor.offer.load(self.models.model("preprocessor"))
 
     @cached_property
     def translator(self) -> Translator:
         """The trained translator."""
-        return self._placed(self.plan.translator.offer.load(self._model("translator")))
+        return self._placed(self.plan.translator.offer.load(self.models.model("translator")))
 
     def segmenter(self, entry: str | None = None) -> Segmenter:
         """The trained segmenter of an entry; of the method itself if left out."""
-        folder = self._model("segmenter", entry or self.plan.entry)
+        folder = self.models.model("segmenter", entry or self.plan.entry)
         return self._placed(self.plan.segmenter.offer.load(folder))
 
     def grader(self, name: str | None = None) -> Grader:
@@ -63,7 +76,7 @@ class Chain:
         wanted = name or self.plan.graders[0].offer.name
         chosen = next(grader for grader in self.plan.graders if grader.offer.name == wanted)
         encoder = self.encoder if chosen.offer.needs_encoder else None
-        return self._placed(chosen.offer.load(self._model("grader", wanted), encoder))
+        return self._placed(chosen.offer.load(self.models.model("grader", wanted), encoder))
 
     @property
     def encoder(self) -> SharedEncoder | None:
@@ -75,14 +88,6 @@ class Chain:
         if isinstance(model, Movable):
             model.to(torch_device(self.runtime))
         return model
-
-    def _model(self, stage: str, entry: str | None = None) -> Path:
-        path = self.folder.stage(stage, entry) / MODEL
-        if not path.is_dir():
-            raise NotTrainedError(
-                f"{self.folder.root}: the run has no trained {stage} yet. Finish it with 'cmda run' first."
-            )
-        return path
 
 
 class Saved(Protocol):

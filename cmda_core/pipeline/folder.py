@@ -12,10 +12,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cmda_core.errors import DataError, OutputError, RunError
+from cmda_core.errors import DataError, NotTrainedError, OutputError, RunError
 from cmda_core.files import write_json
+from cmda_core.registry import Kind
+
+MODEL = "model"
+"""Folder, within a stage's, that the fitted plugin is saved to."""
 
 _MARK = "stage.json"
+_STAGE_OF: Mapping[Kind, str] = {
+    "preprocessor": "prepared",
+    "translator": "translator",
+    "segmenter": "segmenter",
+    "grader": "grader",
+}
 
 
 class RunFolder:
@@ -36,6 +46,19 @@ class RunFolder:
     def stage(self, name: str, entry: str | None = None) -> Path:
         """Folder of a stage, or of one of its entries."""
         return self.root / name / entry if entry else self.root / name
+
+    def model(self, kind: Kind, entry: str | None = None) -> Path:
+        """Folder that a fitted plugin was saved to; see `cmda_core.pipeline.chain.Models`.
+
+        Raises:
+            NotTrainedError: If there is none.
+        """
+        path = self.stage(_STAGE_OF[kind], entry) / MODEL
+        if not path.is_dir():
+            raise NotTrainedError(
+                f"{self.root}: the run has no trained {kind} yet. Finish it with 'cmda run' first."
+            )
+        return path
 
     def create(self) -> None:
         """Make the folder, or take one that a run made before.
@@ -98,26 +121,33 @@ class RunFolder:
 
 
 class StageMark:
-    """Tells what a stage's folder was made from, and whether the stage finished."""
+    """Tells what a stage's folder was made from, and whether the stage finished.
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    Args:
+        folder: The stage's folder.
+        fingerprint: Of all that the stage's result depends on.
+        facts: The part of it that other programs look at, to be kept in words.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, facts: Mapping[str, object] | None = None) -> None:
         self._folder = folder
         self._fingerprint = fingerprint
+        self._facts = dict(facts or {})
 
     @property
     def finished(self) -> bool:
         """True if the stage finished with the same fingerprint."""
-        mark = self._read()
+        mark = read_mark(self._folder)
         return mark.get("fingerprint") == self._fingerprint and bool(mark.get("finished"))
 
     @property
     def seconds(self) -> float:
         """What the finished stage took, over all its attempts."""
-        return float(self._read().get("seconds", 0.0))
+        return float(read_mark(self._folder).get("seconds", 0.0))
 
     def begin(self, *, fresh: bool) -> None:
         """Keep what an interrupted attempt left, unless it was made from other inputs."""
-        if fresh or self._read().get("fingerprint") != self._fingerprint:
+        if fresh or read_mark(self._folder).get("fingerprint") != self._fingerprint:
             if self._folder.exists():
                 # The mark goes first: a half-deleted folder must not look finished.
                 (self._folder / _MARK).unlink(missing_ok=True)
@@ -136,15 +166,22 @@ class StageMark:
     def _write(self, *, finished: bool, seconds: float) -> None:
         write_json(
             self._folder / _MARK,
-            {"fingerprint": self._fingerprint, "finished": finished, "seconds": round(seconds, 3)},
+            {
+                "fingerprint": self._fingerprint,
+                "finished": finished,
+                "seconds": round(seconds, 3),
+                **self._facts,
+            },
         )
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads((self._folder / _MARK).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+
+def read_mark(stage: Path) -> dict[str, Any]:
+    """What a stage's mark says; empty if there is none."""
+    try:
+        content = json.loads((stage / _MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def fingerprint(content: Mapping[str, object]) -> str:

@@ -1,70 +1,25 @@
-"""A trained run at work on new scans: translate, segment, grade."""
+"""A trained model at work on new scans: translate, segment, grade."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-from cmda_core.errors import DataError, ModalityError
+from cmda_core.errors import ModalityError, OutputError
 from cmda_core.files import replacing
+from cmda_core.pipeline.batch import Batch, each_scan
 from cmda_core.pipeline.chain import Chain
-from cmda_core.pipeline.experiments import load_experiment
-from cmda_core.pipeline.folder import RunFolder
-from cmda_core.pipeline.plan import make_plan
+from cmda_core.pipeline.opening import opened_chain
+from cmda_core.pipeline.scans import find_scans, find_target_scans, require_unique
 from cmda_core.pipeline.stages.grade import write_predictions
 from cmda_core.pipeline.stages.segment import checked_segmentation
 from cmda_core.pipeline.stages.translate import checked_translation
+from cmda_core.pipeline.submission import GRADES, ChallengeYear, Submission, submission, write_grades
 from cmda_core.progress import Progress
-from cmda_core.protocols import Crop, GradingInput, KoosPrediction
+from cmda_core.protocols import Crop, Grader, GradingInput, KoosPrediction, Segmenter
 from cmda_core.registry import Registry
-from cmda_core.schema import Case, Runtime, Task
-from cmda_core.volumes import read_grid, write_volume
-from cmda_core.volumes.nifti import case_name
-
-
-def open_chain(model: Path, registry: Registry, runtime: Runtime | None = None) -> Chain:
-    """The trained models of a run.
-
-    Args:
-        model: A run folder.
-        registry: Where the run's plugins are looked up.
-        runtime: Where to work; as in the run's own experiment if left out.
-
-    Raises:
-        RunError: If ``model`` is not a run folder.
-        UnknownPluginError: If a plugin of the run is not installed.
-    """
-    folder = RunFolder.existing(model)
-    plan = make_plan(load_experiment(str(folder.experiment)), registry)
-    return Chain(plan, folder, runtime or plan.experiment.runtime)
-
-
-def find_scans(inputs: Path, task: Task, modality: str | None = None) -> list[Case]:
-    """The scans in a folder, or the one that is named.
-
-    Args:
-        inputs: A NIfTI file, or a folder of them.
-        task: Its modalities are recognised at the end of file names, as in ``case_hrT2.nii.gz``.
-        modality: Of files whose name does not tell; the target's if left out.
-
-    Raises:
-        DataError: If there is nothing to read, or a file cannot be read.
-    """
-    if inputs.is_dir():
-        paths = sorted(
-            path
-            for path in inputs.iterdir()
-            if path.name.endswith((".nii", ".nii.gz")) and not path.name.startswith(".")
-        )
-    elif inputs.exists():
-        paths = [inputs]
-    else:
-        raise DataError(f"{inputs}: no such file or folder.")
-    if not paths:
-        raise DataError(f"{inputs}: holds no .nii or .nii.gz file.")
-    for path in paths:
-        read_grid(path)
-    return [_scan(path, task, modality or task.target) for path in paths]
+from cmda_core.schema import Case, Task
+from cmda_core.volumes import write_volume
 
 
 def translate_files(
@@ -74,36 +29,43 @@ def translate_files(
     *,
     to: str,
     registry: Registry,
-    runtime: Runtime | None = None,
+    runtime: Mapping[str, object] | None = None,
     progress: Progress,
-) -> list[Path]:
+) -> Batch[Path]:
     """Translate scans; each result is the region of interest, in its place in the scanner.
 
     Args:
-        model: A run folder.
+        model: A run folder or a bundle.
         inputs: A scan or a folder of scans.
         out: Folder for ``CASE_<to>.nii.gz``; intensities are in [-1, 1].
         to: Modality to render.
-        registry: Where the run's plugins are looked up.
-        runtime: Where to work.
+        registry: Where the model's plugins are looked up.
+        runtime: What to change in the model's runtime, such as ``{"device": "cpu"}``.
         progress: Shows how far the work has come.
 
+    Returns:
+        The files, and what was wrong with the scans that could not be translated.
+
     Raises:
-        CmdaError: If the model or a scan cannot be used.
+        CmdaError: If the model cannot be used, a scan is of the modality ``to`` already, or there is
+            one scan and it cannot be used.
     """
-    chain = open_chain(model, registry, runtime)
-    task = chain.plan.experiment.task
-    origin = task.other(to)
-    written = []
-    for scan in _each(find_scans(inputs, task, origin), "translate", progress):
-        if scan.modality != origin:
-            raise ModalityError(f"{scan.image}: is {scan.modality} already; expected {origin}.")
-        crop = _prepared(chain, scan)
-        name = chain.plan.translator.offer.name
-        path = out / f"{scan.id}_{to}.nii.gz"
-        write_volume(path, checked_translation(chain.translator, crop.image, to, name))
-        written.append(path)
-    return written
+    with opened_chain(model, registry, runtime) as chain:
+        task = chain.plan.experiment.task
+        origin = task.other(to)
+        scans = find_scans(inputs, task, origin)
+        for scan in scans:
+            if scan.modality != origin:
+                raise ModalityError(f"{scan.image}: is {scan.modality} already; expected {origin}.")
+        require_unique(scans)
+
+        def work(scan: Case) -> Path:
+            path = out / f"{scan.id}_{to}.nii.gz"
+            name = chain.plan.translator.offer.name
+            write_volume(path, checked_translation(chain.translator, _prepared(chain, scan).image, to, name))
+            return path
+
+        return each_scan(scans, work, verb="translate", progress=progress)
 
 
 def segment_files(
@@ -111,25 +73,47 @@ def segment_files(
     inputs: Path,
     out: Path,
     *,
+    challenge: ChallengeYear | None = None,
     registry: Registry,
-    runtime: Runtime | None = None,
+    runtime: Mapping[str, object] | None = None,
     progress: Progress,
-) -> list[Path]:
-    """Segment scans; ``CASE_Label.nii.gz`` lies on exactly the grid of its scan.
+) -> Batch[Path]:
+    """Segment scans; a label map lies on exactly the grid of its scan.
+
+    Args:
+        model: A run folder or a bundle.
+        inputs: A scan or a folder of scans.
+        out: Folder for ``CASE_Label.nii.gz``, or what the challenge asks for.
+        challenge: Year of the crossMoDA challenge: segment the scans of the target modality only, and
+            name files and number structures as that year did.
+        registry: Where the model's plugins are looked up.
+        runtime: What to change in the model's runtime, such as ``{"device": "cpu"}``.
+        progress: Shows how far the work has come.
+
+    Returns:
+        The files, and what was wrong with the scans that could not be segmented.
 
     Raises:
-        CmdaError: If the model or a scan cannot be used.
+        CmdaError: If the model cannot be used, or there is one scan and it cannot be used.
+        ConfigError: If the model lacks a structure of the challenge.
     """
-    chain = open_chain(model, registry, runtime)
-    segmenter = chain.segmenter()
-    written = []
-    for scan in _each(find_scans(inputs, chain.plan.experiment.task), "segment", progress):
-        crop = _prepared(chain, scan)
-        segmentation = checked_segmentation(segmenter, crop.image, chain.plan.segmenter.offer.name)
-        path = out / f"{scan.id}_Label.nii.gz"
-        write_volume(path, chain.preprocessor.restore(segmentation, crop.pose))
-        written.append(path)
-    return written
+    with opened_chain(model, registry, runtime) as chain:
+        task = chain.plan.experiment.task
+        files = submission(challenge) if challenge else None
+        if files:
+            files.values(task)
+        scans = _scans(inputs, task, files)
+        segmenter = chain.segmenter()
+
+        def work(scan: Case) -> Path:
+            crop = _prepared(chain, scan)
+            segmentation = checked_segmentation(segmenter, crop.image, chain.plan.segmenter.offer.name)
+            labels = chain.preprocessor.restore(segmentation, crop.pose)
+            path = out / (files.labels.format(case=scan.id) if files else f"{scan.id}_Label.nii.gz")
+            write_volume(path, files.renumbered(labels, task) if files else labels)
+            return path
+
+        return each_scan(scans, work, verb="segment", progress=progress)
 
 
 def grade_files(
@@ -137,48 +121,74 @@ def grade_files(
     inputs: Path,
     out: Path,
     *,
+    challenge: ChallengeYear | None = None,
     registry: Registry,
-    runtime: Runtime | None = None,
+    runtime: Mapping[str, object] | None = None,
     progress: Progress,
-) -> list[KoosPrediction]:
-    """Grade scans and write ``case,class`` and the probabilities to the CSV file ``out``.
+) -> Batch[KoosPrediction]:
+    """Grade scans and write ``case,class`` and the probabilities to a CSV file.
+
+    Args:
+        model: A run folder or a bundle.
+        inputs: A scan or a folder of scans.
+        out: The CSV file; with ``challenge`` also the folder for ``predictions.csv``.
+        challenge: Year of the crossMoDA challenge: grade the scans of the target modality only, and
+            write the table as that year did.
+        registry: Where the model's plugins are looked up.
+        runtime: What to change in the model's runtime, such as ``{"device": "cpu"}``.
+        progress: Shows how far the work has come.
+
+    Returns:
+        The grades, and what was wrong with the scans that could not be graded; those are not in the
+        table. What was at ``out`` before stays if no scan could be graded.
 
     Raises:
-        CmdaError: If the model or a scan cannot be used, or ``out`` cannot be written.
+        CmdaError: If the model cannot be used, ``out`` cannot be written, or there is one scan and it
+            cannot be used.
     """
-    chain = open_chain(model, registry, runtime)
-    task = chain.plan.experiment.task
-    scans = find_scans(inputs, task)
-    with replacing(out) as probe:  # a file that cannot be written is found out before the long work
-        probe.write_text("", encoding="utf-8")
+    files = submission(challenge) if challenge else None
+    path = out / GRADES if files and out.suffix.lower() != ".csv" else out
+    write = write_grades if files else write_predictions
+    with opened_chain(model, registry, runtime) as chain:
+        scans = _scans(inputs, chain.plan.experiment.task, files)
+        _require_writable(path)
         segmenter, grader = chain.segmenter(), chain.grader()
-        predictions = []
-        for scan in _each(scans, "grade", progress):
-            image = _prepared(chain, scan).image
-            to = task.other(scan.modality)
-            fake = checked_translation(chain.translator, image, to, chain.plan.translator.offer.name)
-            mask = checked_segmentation(segmenter, image, chain.plan.segmenter.offer.name).labels
-            images = {scan.modality: image, to: fake}
-            predictions.append(grader.grade(GradingInput(scan.id, images, mask, scan.modality)))
-        write_predictions(probe, predictions)
-    return predictions
+        graded = each_scan(
+            scans, lambda scan: _graded(chain, segmenter, grader, scan), verb="grade", progress=progress
+        )
+        if graded.done:
+            write(path, graded.done)
+    return graded
 
 
-def _scan(path: Path, task: Task, modality: str) -> Case:
-    stem = case_name(path)
-    name = stem
-    for known in task.modalities:
-        if stem.endswith(f"_{known}"):
-            modality, name = known, stem.removesuffix(f"_{known}")
-    return Case(id=name, subject=name, modality=modality, image=path.resolve())
+def _graded(chain: Chain, segmenter: Segmenter, grader: Grader, scan: Case) -> KoosPrediction:
+    image = _prepared(chain, scan).image
+    to = chain.plan.experiment.task.other(scan.modality)
+    fake = checked_translation(chain.translator, image, to, chain.plan.translator.offer.name)
+    mask = checked_segmentation(segmenter, image, chain.plan.segmenter.offer.name).labels
+    images = {scan.modality: image, to: fake}
+    return grader.grade(GradingInput(scan.id, images, mask, scan.modality))
+
+
+def _scans(inputs: Path, task: Task, files: Submission | None) -> list[Case]:
+    scans = find_target_scans(inputs, task, files.scans) if files else find_scans(inputs, task)
+    require_unique(scans)
+    return scans
+
+
+def _require_writable(path: Path) -> None:
+    """Find out before the long work that a file cannot be written.
+
+    Raises:
+        OutputError: If it cannot.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder. Name a CSV file in it.")
+    probe = path.with_name(f".probe.{path.name}")
+    with replacing(probe) as temporary:
+        temporary.write_text("", encoding="utf-8")
+    probe.unlink()
 
 
 def _prepared(chain: Chain, case: Case) -> Crop:
     return chain.preprocessor.prepare(case).crops["unaffined"]
-
-
-def _each(scans: list[Case], verb: str, progress: Progress) -> Iterator[Case]:
-    with progress.task(verb, len(scans)) as advance:
-        for scan in scans:
-            yield scan
-            advance(1)

@@ -153,7 +153,8 @@ def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Pl
         inputs = {key: prints[key] for key in stage.after}
         own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
         prints[stage.key] = fingerprint(own)
-        mark = StageMark(stage.folder, prints[stage.key])
+        facts = {"version": stage.identity.get("version"), "inputs": inputs}
+        mark = StageMark(stage.folder, prints[stage.key], facts)
         planned.append(Planned(stage, mark, fresh or not mark.finished))
     return planned
 

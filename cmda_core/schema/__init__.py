@@ -2,7 +2,13 @@
 
 from cmda_core.schema.cohort import Case, Cohort, Pose
 from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, PluginChoice, Runtime
-from cmda_core.schema.settings import PluginConfig, apply_overrides, parse_settings, read_yaml
+from cmda_core.schema.settings import (
+    PluginConfig,
+    apply_overrides,
+    parse_settings,
+    portable_settings,
+    read_yaml,
+)
 from cmda_core.schema.task import Task
 
 __all__ = [
@@ -18,5 +24,6 @@ __all__ = [
     "Task",
     "apply_overrides",
     "parse_settings",
+    "portable_settings",
     "read_yaml",
 ]

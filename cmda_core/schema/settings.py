@@ -44,6 +44,19 @@ def parse_settings(model: type[Settings], values: object, where: str) -> Setting
         raise ConfigError("\n".join([f"{where}:", *problems])) from None
 
 
+def portable_settings(config: BaseModel) -> dict[str, Any]:
+    """Settings as JSON values, without the paths: those mean nothing on another machine."""
+    return _without_paths(config.model_dump(), config.model_dump(mode="json"))
+
+
+def _without_paths(values: Mapping[str, Any], encoded: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_paths(value, encoded[key]) if isinstance(value, Mapping) else encoded[key]
+        for key, value in values.items()
+        if not any(isinstance(item, Path) for item in (value if isinstance(value, list | tuple) else [value]))
+    }
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from cmda_core.errors import DataError
 from cmda_core.files import write_json
-from cmda_core.schema import PluginConfig, Task, parse_settings
+from cmda_core.schema import PluginConfig, Task, parse_settings, portable_settings
 from cmda_core.training.state import save_weights
 
 WEIGHTS = "weights.safetensors"
@@ -26,7 +26,7 @@ def save_network(folder: Path, network: nn.Module, config: PluginConfig, task: T
     Args:
         folder: Made if it is missing.
         network: Its weights go into ``weights.safetensors``.
-        config: Settings that the network is built from.
+        config: Settings that the network is built from; those that are paths are left out.
         task: Modalities and structures.
         more: What else is needed to build the network; plain values.
 
@@ -34,7 +34,7 @@ def save_network(folder: Path, network: nn.Module, config: PluginConfig, task: T
         OutputError: If a file cannot be written.
     """
     save_weights(folder / WEIGHTS, network)
-    content = {"config": config.model_dump(mode="json"), "task": task.model_dump(mode="json"), "more": more}
+    content = {"config": portable_settings(config), "task": task.model_dump(mode="json"), "more": more}
     write_json(folder / DESCRIPTION, content)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cmda_core.errors import DataError
 from cmda_core.files import write_json
+from cmda_nnunet.trust import check_plans
 from cmda_nnunet.weights import Weights, read_weights, write_weights
 
 _PLANS, _DESCRIPTION, _WEIGHTS = "plans.json", "dataset.json", "fold_{}.safetensors"
@@ -40,10 +41,12 @@ class Model:
         """Read what ``save`` wrote.
 
         Raises:
-            DataError: If a file is missing or damaged.
+            DataError: If a file is missing or damaged, or the plans name code that is not nnU-Net's.
         """
+        plans = read_json(folder / _PLANS)
+        check_plans(plans, str(folder / _PLANS))
         return cls(
-            read_json(folder / _PLANS),
+            plans,
             read_json(folder / _DESCRIPTION),
             {fold: read_weights(folder / _WEIGHTS.format(fold)) for fold in folds},
         )

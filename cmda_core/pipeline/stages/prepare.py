@@ -10,7 +10,8 @@ from typing import Any
 from cmda_core.errors import CmdaError, DataError
 from cmda_core.files import write_json
 from cmda_core.hookspecs import PreprocessorOffer
-from cmda_core.pipeline.chain import MODEL, save_model
+from cmda_core.pipeline.chain import save_model
+from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.parallel import each_case
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import Crop, CropName, PreparationData, PreparedCase

@@ -9,35 +9,20 @@ import nibabel
 import numpy as np
 import pytest
 
-from cmda_core.errors import DataError, ModalityError, NotTrainedError, RunError
+from cmda_core.errors import DataError, ModalityError, NotTrainedError, OutputError, RunError
 from cmda_core.pipeline import run_experiment
-from cmda_core.pipeline.inference import find_scans, grade_files, segment_files, translate_files
+from cmda_core.pipeline.inference import grade_files, segment_files, translate_files
+from cmda_core.pipeline.scans import find_scans
 from cmda_core.progress import Silent
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment, Task
-from cmda_core.volumes import Volume, read_volume, write_volume
-
-OBLIQUE = np.array([[-0.9, 0.1, 0, 5], [0.1, 0.8, 0.2, -7], [0, -0.2, 1.5, 11], [0, 0, 0, 1]])
-
-
-@pytest.fixture
-def trained(experiment: Experiment, registry: Registry, tmp_path: Path) -> Path:
-    run_experiment(experiment, tmp_path / "run", registry=registry, progress=Silent())
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def scans(tmp_path: Path) -> Path:
-    voxels = np.random.default_rng(5).uniform(0, 1000, (12, 10, 6)).astype(np.float32)
-    for name in ("anna_hrT2", "bob"):
-        write_volume(tmp_path / "scans" / f"{name}.nii.gz", Volume(voxels, OBLIQUE, "hrT2", name))
-    return tmp_path / "scans"
+from cmda_core.volumes import read_volume
 
 
 def test_segmentations_lie_on_the_grid_of_their_scans(
     trained: Path, scans: Path, registry: Registry, tmp_path: Path
 ) -> None:
-    written = segment_files(trained, scans, tmp_path / "out", registry=registry, progress=Silent())
+    written = segment_files(trained, scans, tmp_path / "out", registry=registry, progress=Silent()).done
     assert [path.name for path in written] == ["anna_Label.nii.gz", "bob_Label.nii.gz"]
     for path, scan in zip(written, sorted(scans.iterdir()), strict=True):
         labels, image = nibabel.load(path), nibabel.load(scan)
@@ -50,14 +35,14 @@ def test_translations_are_named_after_their_modality(
 ) -> None:
     written = translate_files(
         trained, scans / "anna_hrT2.nii.gz", tmp_path / "out", to="ceT1", registry=registry, progress=Silent()
-    )
+    ).done
     assert [path.name for path in written] == ["anna_ceT1.nii.gz"]
     assert np.abs(read_volume(written[0], "ceT1").voxels).max() <= 1
 
 
 def test_grades_are_a_table(trained: Path, scans: Path, registry: Registry, tmp_path: Path) -> None:
     out = tmp_path / "grades.csv"
-    predictions = grade_files(trained, scans, out, registry=registry, progress=Silent())
+    predictions = grade_files(trained, scans, out, registry=registry, progress=Silent()).done
     rows = list(csv.DictReader(out.open()))
     assert [row["case"] for row in rows] == ["anna", "bob"]
     assert [int(row["class"]) for row in rows] == [prediction.grade for prediction in predictions]
@@ -69,11 +54,49 @@ def test_a_failed_grading_leaves_the_table_of_before(
 ) -> None:
     out = tmp_path / "grades.csv"
     out.write_text("of yesterday")
-    (scans / "bob.nii.gz").write_bytes((scans / "bob.nii.gz").read_bytes()[:900])
-    with pytest.raises(DataError, match="bob"):
-        grade_files(trained, scans, out, registry=registry, progress=Silent())
+    for scan in scans.iterdir():
+        scan.write_bytes(scan.read_bytes()[:900])
+    failed = grade_files(trained, scans, out, registry=registry, progress=Silent()).failed
+    assert list(failed) == ["anna", "bob"]
     assert out.read_text() == "of yesterday"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_scan_that_fails_does_not_stop_the_others(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    (scans / "anna_hrT2.nii.gz").write_bytes((scans / "anna_hrT2.nii.gz").read_bytes()[:900])
+    labels, table = tmp_path / "labels", tmp_path / "grades.csv"
+    segmented = segment_files(trained, scans, labels, registry=registry, progress=Silent())
+    assert "anna_hrT2.nii.gz: the file is damaged" in segmented.failed["anna"]
+    assert [path.name for path in labels.iterdir()] == ["bob_Label.nii.gz"]
+    graded = grade_files(trained, scans, table, registry=registry, progress=Silent())
+    assert list(graded.failed) == ["anna"]
+    assert [row["case"] for row in csv.DictReader(table.open())] == ["bob"]
+
+
+def test_the_error_of_a_single_scan_is_raised(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    scan = scans / "bob.nii.gz"
+    scan.write_bytes(scan.read_bytes()[:900])
+    with pytest.raises(DataError, match=r"bob\.nii\.gz: the file is damaged"):
+        segment_files(trained, scan, tmp_path / "out", registry=registry, progress=Silent())
+
+
+def test_a_folder_cannot_be_the_table_of_grades(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        grade_files(trained, scans, tmp_path, registry=registry, progress=Silent())
+
+
+def test_two_scans_of_one_case_are_refused(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path
+) -> None:
+    (scans / "anna_ceT1.nii.gz").write_bytes((scans / "anna_hrT2.nii.gz").read_bytes())
+    with pytest.raises(DataError, match=r"case anna: found .*anna_ceT1.* and .*anna_hrT2"):
+        segment_files(trained, scans, tmp_path / "out", registry=registry, progress=Silent())
 
 
 def test_a_scan_of_the_wanted_modality_is_not_translated(

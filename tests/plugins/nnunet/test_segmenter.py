@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -87,6 +90,33 @@ def test_model_holds_no_pickle_and_no_path(trained: tuple[Path, Segmenter]) -> N
         (folder / "model" / name).read_text() for name in names if name.endswith(".json")
     )
     assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".pth"}]
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "name"),
+    [
+        ("architecture", "network_class_name", "subprocess.Popen"),
+        ("architecture", "network_class_name", "dynamic_network_architectures.architectures.unet.torch.load"),
+        ("arch_kwargs", "nonlin", "os.system"),
+        ("arch_kwargs", "norm_op", "torch.nn.modules.module.torch.load"),
+        ("plan", "resampling_fn_seg", "deepcopy"),
+    ],
+)
+def test_plans_that_name_foreign_code_are_refused(
+    part: str, key: str, name: str, trained: tuple[Path, Segmenter], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(trained[0] / "model", tmp_path / "model"))
+    plans = json.loads((folder / "plans.json").read_text())
+    plan = plans["configurations"]["3d_fullres"]
+    parts = {
+        "plan": plan,
+        "architecture": plan["architecture"],
+        "arch_kwargs": plan["architecture"]["arch_kwargs"],
+    }
+    parts[part][key] = name
+    (folder / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(DataError, match=f"names '{re.escape(name)}'"):
+        load(folder)
 
 
 def test_loss_and_dice_are_logged_for_every_epoch(trained: tuple[Path, Segmenter]) -> None:
