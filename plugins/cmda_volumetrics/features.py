@@ -108,7 +108,7 @@ def _shape(tumour: NDArray[np.bool_], spacing: tuple[float, float, float]) -> di
     return {
         "volume_cm3": statistics.GetPhysicalSize(1) / 1000,
         "equivalent_diameter_mm": 2 * statistics.GetEquivalentSphericalRadius(1),
-        "diameter_mm": largest_distance(np.argwhere(region) * spacing),
+        "diameter_mm": largest_distance(np.argwhere(region) * np.array(spacing)),
         "sphericity": statistics.GetRoundness(1),
     }
 
