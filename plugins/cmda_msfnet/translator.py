@@ -15,6 +15,7 @@ from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
 from cmda_core.schema import Task
 from cmda_core.training.adversarial import train_adversarial
+from cmda_core.training.config import PerceptualChoice
 from cmda_core.training.inference import translate_volume
 from cmda_core.training.loop import seed_everything
 from cmda_core.training.networks import device_of
@@ -26,6 +27,13 @@ from cmda_msfnet.config import MsfNetConfig
 from cmda_msfnet.method import MsfNetMethod
 from cmda_msfnet.networks import STRIDE, MsfNet
 from cmda_msfnet.proxies import ProxyLabels, find_regions
+
+_PERCEPTUAL: dict[PerceptualChoice, str] = {
+    "vgg19": "by VGG19 with weights trained on ImageNet",
+    "random-vgg": "by VGG19 with random weights; no pre-trained weights are used",
+    "off": "off; no pre-trained weights are used",
+}
+"""Said in every run, because challenges forbid pre-trained weights."""
 
 
 class MsfNetTranslator:
@@ -51,6 +59,7 @@ class MsfNetTranslator:
         """
         regions = find_regions(self._config, data.source)
         labels = ProxyLabels(self._config, self._task, regions)
+        run.progress.note(f"msf-net: perceptual loss {_PERCEPTUAL[self._config.perceptual]}")
         seed_everything(run.seed)
         network = _new_network(self._config, labels)
         train_adversarial(MsfNetMethod(self._config, network, labels), data, self._config, run)
