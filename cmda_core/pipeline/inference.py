@@ -14,6 +14,7 @@ from cmda_core.pipeline.plan import make_plan
 from cmda_core.pipeline.stages.grade import write_predictions
 from cmda_core.pipeline.stages.segment import checked_segmentation
 from cmda_core.pipeline.stages.translate import checked_translation
+from cmda_core.preparation import note_concerns
 from cmda_core.progress import Progress
 from cmda_core.protocols import Crop, GradingInput, KoosPrediction
 from cmda_core.registry import Registry
@@ -98,7 +99,7 @@ def translate_files(
     for scan in _each(find_scans(inputs, task, origin), "translate", progress):
         if scan.modality != origin:
             raise ModalityError(f"{scan.image}: is {scan.modality} already; expected {origin}.")
-        crop = _prepared(chain, scan)
+        crop = _prepared(chain, scan, progress)
         name = chain.plan.translator.offer.name
         path = out / f"{scan.id}_{to}.nii.gz"
         write_volume(path, checked_translation(chain.translator, crop.image, to, name))
@@ -124,7 +125,7 @@ def segment_files(
     segmenter = chain.segmenter()
     written = []
     for scan in _each(find_scans(inputs, chain.plan.experiment.task), "segment", progress):
-        crop = _prepared(chain, scan)
+        crop = _prepared(chain, scan, progress)
         segmentation = checked_segmentation(segmenter, crop.image, chain.plan.segmenter.offer.name)
         path = out / f"{scan.id}_Label.nii.gz"
         write_volume(path, chain.preprocessor.restore(segmentation, crop.pose))
@@ -154,7 +155,7 @@ def grade_files(
         segmenter, grader = chain.segmenter(), chain.grader()
         predictions = []
         for scan in _each(scans, "grade", progress):
-            image = _prepared(chain, scan).image
+            image = _prepared(chain, scan, progress).image
             to = task.other(scan.modality)
             fake = checked_translation(chain.translator, image, to, chain.plan.translator.offer.name)
             mask = checked_segmentation(segmenter, image, chain.plan.segmenter.offer.name).labels
@@ -173,8 +174,10 @@ def _scan(path: Path, task: Task, modality: str) -> Case:
     return Case(id=name, subject=name, modality=modality, image=path.resolve())
 
 
-def _prepared(chain: Chain, case: Case) -> Crop:
-    return chain.preprocessor.prepare(case).crops["unaffined"]
+def _prepared(chain: Chain, case: Case, progress: Progress) -> Crop:
+    prepared = chain.preprocessor.prepare(case)
+    note_concerns(progress, case.id, case.modality, prepared.concerns)
+    return prepared.crops["unaffined"]
 
 
 def _each(scans: list[Case], verb: str, progress: Progress) -> Iterator[Case]:

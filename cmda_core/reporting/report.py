@@ -73,6 +73,7 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "roman": views.ROMAN,
         "scores": run.per_case.to_dict("records"),
         "grades": run.grades.to_dict("records"),
+        "preparation": views.preparation_view(run.prepared),
         "trainings": read_trainings(run.folder),
         "drawing": (WIDTH, HEIGHT),
         "bars": views.bars(run.costs),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from cmda_core.evaluation.segmentation import METRICS, Metric
+from cmda_core.preparation import CaseQuality
 from cmda_core.reporting.finished import FinishedRun, StageCost
 
 NOTHING = "\N{EN DASH}"
@@ -126,6 +127,21 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparationView:
+    """What the preprocessor says of the scans.
+
+    Attributes:
+        doubted: Scans that should be looked at.
+        names: Of the figures.
+        rows: Each scan and its figures, in the order of ``names``; those that are doubted come first.
+    """
+
+    doubted: tuple[CaseQuality, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[CaseQuality, tuple[float | None, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Headline:
     """A figure of the method itself, shown large.
 
@@ -175,6 +191,14 @@ def headlines(run: FinishedRun) -> list[Headline]:
     if scores:
         found.append(Headline("Koos MA-MAE", scores["ma_mae"], 2, f"{scores['cases']} graded cases"))
     return found
+
+
+def preparation_view(cases: Sequence[CaseQuality]) -> PreparationView:
+    """The scans and their figures."""
+    names = tuple(dict.fromkeys(name for case in cases for name in case.figures))
+    ordered = sorted(cases, key=lambda case: not case.concerns)
+    rows = tuple((case, tuple(case.figures.get(name) for name in names)) for case in ordered)
+    return PreparationView(tuple(case for case in ordered if case.concerns), names, rows)
 
 
 def bars(costs: list[StageCost]) -> list[Bar]:
