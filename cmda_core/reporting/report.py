@@ -70,6 +70,8 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "headlines": views.headlines(run),
         "structures": views.structure_views(run),
         "graders": views.grader_views(run),
+        "cross_validated": views.grader_views(run, "cross_validation"),
+        "higher_is_better": views.HIGHER_IS_BETTER,
         "roman": views.ROMAN,
         "scores": run.per_case.to_dict("records"),
         "grades": run.grades.to_dict("records"),
@@ -90,5 +92,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(decimals=views.decimals, duration=views.duration)
+    environment.filters.update(decimals=views.decimals, duration=views.duration, capitalise=views.capitalise)
     return environment

@@ -24,8 +24,14 @@ GRADING_FIGURES = (
     ("mamse", "MAMSE"),
     ("accuracy", "Accuracy"),
     ("macro_f1", "Macro F1"),
+    ("ece", "ECE"),
+    ("brier", "Brier"),
+    ("rps", "RPS"),
 )
-"""Scores of graders by their key in the summary; of the first two less is better."""
+"""Scores of graders by their key in the summary."""
+
+HIGHER_IS_BETTER = {"Accuracy", "Macro F1"}
+"""Of the other scores of graders less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,27 @@ class StructureView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityBar:
+    """The cases of one bin of the confidence.
+
+    Attributes:
+        low: Lower edge of the bin.
+        high: Upper edge of the bin.
+        cases: Number of cases.
+        share: Number of cases relative to the fullest bin, 0 to 1.
+        confidence: Mean confidence.
+        accuracy: Share of right grades.
+    """
+
+    low: float
+    high: float
+    cases: int
+    share: float
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class GraderView:
     """The scores of one grader.
 
@@ -102,13 +129,15 @@ class GraderView:
         cases: Graded cases with a true grade.
         confusion: Rows: true grade; columns: predicted grade; number of cases.
         shares: The same as shares of the true grade, 0 to 1.
+        reliability: How often the grader is right when it is how sure; empty without probabilities.
     """
 
     name: str
-    figures: tuple[tuple[str, float], ...]
+    figures: tuple[tuple[str, float | None], ...]
     cases: int
     confusion: tuple[tuple[int, ...], ...]
     shares: tuple[tuple[float, ...], ...]
+    reliability: tuple[ReliabilityBar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +203,14 @@ def structure_views(run: FinishedRun) -> list[StructureView]:
     ]
 
 
-def grader_views(run: FinishedRun) -> list[GraderView]:
-    """The scores of every grader."""
-    return [_grader_view(name, scores) for name, scores in run.summary.get("grading", {}).items()]
+def grader_views(run: FinishedRun, part: str = "grading") -> list[GraderView]:
+    """The scores of every grader.
+
+    Args:
+        run: The run.
+        part: ``grading`` for the test cases, ``cross_validation`` for the annotated ones.
+    """
+    return [_grader_view(name, scores) for name, scores in run.summary.get(part, {}).items()]
 
 
 def headlines(run: FinishedRun) -> list[Headline]:
@@ -222,6 +256,11 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 def decimals(value: float | None, digits: int) -> str:
     """A number for a table; a dash where there is none."""
     return NOTHING if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def capitalise(sentence: str) -> str:
+    """With a capital letter at the beginning; the rest stays as it is."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def duration(seconds: float | None) -> str:
@@ -282,5 +321,21 @@ def _strips(per_case: pd.DataFrame, structure: str) -> tuple[Strip, ...]:
 def _grader_view(name: str, scores: Mapping[str, Any]) -> GraderView:
     confusion = tuple(tuple(row) for row in scores["confusion"])
     shares = tuple(tuple(count / max(1, sum(row)) for count in row) for row in confusion)
-    figures = tuple((title, float(scores[key])) for key, title in GRADING_FIGURES)
-    return GraderView(name, figures, scores["cases"], confusion, shares)
+    figures = tuple((title, scores.get(key)) for key, title in GRADING_FIGURES)
+    return GraderView(name, figures, scores["cases"], confusion, shares, _reliability(scores))
+
+
+def _reliability(scores: Mapping[str, Any]) -> tuple[ReliabilityBar, ...]:
+    bins = [one for one in scores.get("reliability", []) if one["cases"]]
+    fullest = max((one["cases"] for one in bins), default=1)
+    return tuple(
+        ReliabilityBar(
+            one["low"],
+            one["high"],
+            one["cases"],
+            one["cases"] / fullest,
+            one["confidence"],
+            one["accuracy"],
+        )
+        for one in bins
+    )
