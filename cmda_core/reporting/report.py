@@ -92,5 +92,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(decimals=views.decimals, duration=views.duration, capitalise=views.capitalise)
+    environment.filters.update(decimals=views.decimals, duration=views.duration)
     return environment

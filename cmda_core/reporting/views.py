@@ -258,11 +258,6 @@ def decimals(value: float | None, digits: int) -> str:
     return NOTHING if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def capitalise(sentence: str) -> str:
-    """With a capital letter at the beginning; the rest stays as it is."""
-    return sentence[:1].upper() + sentence[1:]
-
-
 def duration(seconds: float | None) -> str:
     """Seconds as people say them; a dash where there are none."""
     if seconds is None:

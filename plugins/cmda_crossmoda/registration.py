@@ -84,6 +84,13 @@ def pair_of(atlas: Volume, scan: Volume) -> Pair:
     return Pair(fixed, moving, fixed_to_scanner, moving_to_scanner)
 
 
+def reduced(pair: Pair, resolution_mm: float) -> Pair:
+    """The same pair for stages that are not finer than a resolution in mm: they need not reduce it again."""
+    return pair._replace(
+        fixed=_bin_shrunk(pair.fixed, resolution_mm), moving=_bin_shrunk(pair.moving, resolution_mm)
+    )
+
+
 def centred(pair: Pair) -> sitk.Euler3DTransform:
     """The shift that brings the centres of the fields of view together."""
     # By geometry: the centre of mass misleads where one scan shows more of the neck than the other.

@@ -24,6 +24,7 @@ from cmda_crossmoda.registration import (
     centred_by_mass,
     pair_of,
     quality_of,
+    reduced,
     registration_from,
     used_stages,
 )
@@ -59,7 +60,8 @@ def register_again(
     pair = pair_of(atlas, scan)
     coarse, *finer = used_stages(config)
     found = [] if first is None else [first]
-    for start in _best(pair, list(_coarse(pair, metric, config)), config, coarse.resolution_mm):
+    small = reduced(pair, coarse.resolution_mm)
+    for start in _best(small, list(_coarse(small, metric, config)), config, coarse.resolution_mm):
         try:
             found.append(registration_from(pair, align(pair, finer, start, metric, config)))
         except RuntimeError:  # this start has led the images away from each other; another one may not

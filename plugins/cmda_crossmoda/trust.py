@@ -14,7 +14,7 @@ from cmda_crossmoda.config import Metric, RegistrationConfig, TrustConfig
 from cmda_crossmoda.registration import Registration, register
 from cmda_crossmoda.retry import register_again
 
-SMALLEST_SPREAD = 0.03
+SMALLEST_SPREAD = 0.05
 """Of the agreement, relative to its median: cases that are all alike would make any other an outlier."""
 
 
