@@ -32,6 +32,10 @@ from cmda_crossmoda.trust import Agreement, concerns, is_doubtful
 SUBJECTS = 5
 LANDMARKS = np.array([[x, y, z] for x in (-45, 45) for y in (-40, 30) for z in (-20, 20)], float)
 FAILURE_MM = 3.0
+SETTINGS = {
+    "default": RegistrationConfig(),
+    "demo": RegistrationConfig(finest_mm=4.0, iterations=40),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +148,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=50, help="distortions per set")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--settings", choices=list(SETTINGS), nargs="+", default=list(SETTINGS))
+    parser.add_argument("--degrees", type=float, nargs="+", default=[10, 30, 60], help="largest turn per set")
     arguments = parser.parse_args()
     print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER))  # noqa: T201  # the result
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_heads(folder)
-        for settings, config in {
-            "default": RegistrationConfig(),
-            "demo": RegistrationConfig(finest_mm=4.0, iterations=40),
-        }.items():
-            for degrees in (10, 30) if settings == "default" else (10, 30, 60):
-                trials = measure(folder, arguments.cases, degrees, config, arguments.jobs)
-                print(row(f"{settings}, turned up to {degrees}°", trials), flush=True)  # noqa: T201
+        for settings in arguments.settings:
+            for degrees in arguments.degrees:
+                trials = measure(folder, arguments.cases, degrees, SETTINGS[settings], arguments.jobs)
+                print(row(f"{settings}, turned up to {degrees:.0f}°", trials), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
