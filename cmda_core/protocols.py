@@ -54,12 +54,16 @@ class PreparedCase:
     Attributes:
         case: Identifier of the case.
         crops: Both crops, on grids of the same size.
-        quality: Figures that tell how far to trust it, for instance the metric of the registration.
+        quality: Figures that tell how far to trust it, for instance the metric of the registration;
+            comparable over the cases of one modality.
+        concerns: What a person should look at before the results of this case are trusted, one
+            sentence each without a full stop; empty for a case like the others.
     """
 
     case: str
     crops: Mapping[CropName, Crop]
     quality: Mapping[str, float]
+    concerns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

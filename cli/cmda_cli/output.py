@@ -10,6 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+GRADING = {"MA-MAE": "ma_mae", "MAMSE": "mamse", "accuracy": "accuracy", "ECE": "ece"}
+"""Columns of the table of graders, by their key in the summary."""
+
 
 def print_json(content: object) -> None:
     """Print one JSON document, and nothing else, on stdout."""
@@ -50,7 +53,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
 
 
 def print_scores(summary: Mapping[str, Any]) -> None:
-    """Print the scores of segmenters and graders as two tables."""
+    """Print the scores of segmenters and graders as tables."""
     segmentation, grading = summary.get("segmentation") or {}, summary.get("grading") or {}
     if segmentation:
         print_table(
@@ -61,15 +64,15 @@ def print_scores(summary: Mapping[str, Any]) -> None:
                 for structure, scores in structures.items()
             ],
         )
-    if grading:
-        keys = {"MA-MAE": "ma_mae", "MAMSE": "mamse", "accuracy": "accuracy"}
-        print_table(
-            ["grading", *keys],
-            [
-                [entry, *(_number(scores.get(key)) for key in keys.values())]
-                for entry, scores in grading.items()
-            ],
-        )
+    for title, part in (("grading", grading), ("cross-validation", summary.get("cross_validation") or {})):
+        if part:
+            print_table(
+                [title, *GRADING],
+                [
+                    [entry, *(_number(scores.get(key)) for key in GRADING.values())]
+                    for entry, scores in part.items()
+                ],
+            )
 
 
 def _spread(score: Mapping[str, float | None]) -> str:

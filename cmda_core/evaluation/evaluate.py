@@ -48,6 +48,8 @@ class Evaluation:
         definition: The ASSD in ``per_case``.
         not_predicted: Cases with reference that an entry has no segmentation of; scored as missed.
         without_reference: Cases of an entry that could not be scored.
+        cross_validation: Columns ``tables.GRADES_COLUMNS``, of annotated cases that their grader has not
+            been trained on; empty without a cross-validation.
     """
 
     per_case: pd.DataFrame
@@ -55,20 +57,28 @@ class Evaluation:
     definition: Definition = "challenge"
     not_predicted: Mapping[str, list[str]] = field(default_factory=dict)
     without_reference: Mapping[str, list[str]] = field(default_factory=dict)
+    cross_validation: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=GRADES_COLUMNS))
+
+    @classmethod
+    def empty(cls) -> Evaluation:
+        """Nothing has been scored."""
+        return cls(per_case_table({}), grade_table({}, {}))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Means, standard deviations and counts, as in ``summary.json``."""
-        return summarise(self.per_case, self.grades, self.definition)
+        return summarise(self.per_case, self.grades, self.definition, self.cross_validation)
 
     def write(self, folder: Path) -> None:
-        """Write ``per_case.csv``, ``grades.csv`` and ``summary.json``.
+        """Write ``per_case.csv``, ``grades.csv`` and ``summary.json``, and ``cross_validation.csv`` if any.
 
         Raises:
             OutputError: If a file cannot be written.
         """
         write_table(folder / "per_case.csv", self.per_case)
         write_table(folder / "grades.csv", self.grades)
+        if not self.cross_validation.empty:
+            write_table(folder / "cross_validation.csv", self.cross_validation)
         write_json(folder / "summary.json", self.summary)
 
 
@@ -146,7 +156,7 @@ def evaluate_entries(
         scores[entry] = _score_all(found, references, task, definition, jobs)
     return Evaluation(
         per_case_table(scores),
-        _grade_table(graders, references),
+        _complete_grade_table(graders, references),
         definition,
         {entry: cases for entry, cases in not_predicted.items() if cases},
         {entry: cases for entry, cases in without_reference.items() if cases},
@@ -172,14 +182,27 @@ def _score_files(
     return score_case(read_labels(prediction, case), truth, task.structures, case, definition)
 
 
-def _grade_table(graders: Mapping[str, Path], references: References) -> pd.DataFrame:
+def _complete_grade_table(graders: Mapping[str, Path], references: References) -> pd.DataFrame:
+    for path in graders.values():
+        _check_complete(path, read_predicted_grades(path), references)
+    return grade_table(graders, references.grades)
+
+
+def grade_table(graders: Mapping[str, Path], grades: Mapping[str, int]) -> pd.DataFrame:
+    """One row per grader and case that it graded, with ``tables.GRADES_COLUMNS``.
+
+    Args:
+        graders: Table with the predicted grades of each grader.
+        grades: True grade of each case that has one.
+
+    Raises:
+        DataError: If a file cannot be used.
+    """
     rows: list[dict[str, object]] = []
     for entry, path in graders.items():
-        predicted = read_predicted_grades(path)
-        _check_complete(path, predicted, references)
-        for grade in predicted:
+        for grade in read_predicted_grades(path):
             probabilities = dict(zip(PROBABILITY_COLUMNS, grade.probabilities, strict=False))
-            reference = references.grades.get(grade.case)
+            reference = grades.get(grade.case)
             rows.append(
                 {
                     "entry": entry,

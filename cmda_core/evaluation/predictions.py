@@ -14,6 +14,10 @@ GRADES_FILE = "predictions.csv"
 """Name of the table of predicted grades in a submission to the challenge."""
 
 
+SUM_TOLERANCE = 0.02
+"""Probabilities may have been rounded to two digits."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictedGrade:
     """The predicted Koos grade of one case.
@@ -58,8 +62,8 @@ def read_predicted_grades(path: Path) -> list[PredictedGrade]:
     """Read a table with the columns ``case`` and ``class``, and ``p1`` to ``p4`` if it has them.
 
     Raises:
-        DataError: If the file cannot be read, a grade is not 1 to 4, a probability is no number, or
-            a case has two rows.
+        DataError: If the file cannot be read, a grade is not 1 to 4, the probabilities of a case
+            are no distribution, or a case has two rows.
     """
     grades = [
         _parse(row, f"{path}: line {line}") for line, row in enumerate(read_rows(path, ("case", "class")), 2)
@@ -84,4 +88,13 @@ def _parse(row: Mapping[str, str], where: str) -> PredictedGrade:
         raise DataError(
             f"{where}: case {row['case']!r}: expected numbers in p1 to p4, got {values}."
         ) from None
+    if probabilities and not _is_distribution(probabilities):
+        raise DataError(
+            f"{where}: case {row['case']!r}: expected p1 to p4 from 0 to 1 with a sum of 1, got {values}. "
+            "Correct them, or leave them empty."
+        )
     return PredictedGrade(row["case"], int(row["class"]), probabilities)
+
+
+def _is_distribution(probabilities: tuple[float, ...]) -> bool:
+    return all(0 <= value <= 1 for value in probabilities) and abs(sum(probabilities) - 1) <= SUM_TOLERANCE

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from cmda_core.errors import DataError
+from cmda_core.evaluation.calibration import calibration
 from cmda_core.evaluation.grading import score_grades
 from cmda_core.evaluation.segmentation import METRICS, Definition, StructureScore
 from cmda_core.files import replacing
@@ -48,7 +49,10 @@ def per_case_table(scores: Mapping[str, Iterable[StructureScore]]) -> pd.DataFra
 
 
 def summarise(
-    per_case: pd.DataFrame, grades: pd.DataFrame, definition: Definition = "challenge"
+    per_case: pd.DataFrame,
+    grades: pd.DataFrame,
+    definition: Definition = "challenge",
+    cross_validation: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Mean and standard deviation of every metric, and the scores of the graders.
 
@@ -56,12 +60,15 @@ def summarise(
         per_case: With ``PER_CASE_COLUMNS``; rows without a score are left out of the means.
         grades: With ``GRADES_COLUMNS``; rows without a reference are left out.
         definition: The ASSD that ``per_case`` holds.
+        cross_validation: Like ``grades``, of cases that were held out from training one fold after
+            the other.
 
     Returns:
-        JSON-like: ``segmentation`` by entry and structure, ``grading`` by entry, ``definitions``.
+        JSON-like: ``segmentation`` by entry and structure, ``grading`` by entry, ``cross_validation``
+        likewise if there was one, ``definitions``.
         Standard deviations are those of a sample, and empty for a single case.
     """
-    graded = grades.dropna(subset=["reference"])
+    validated = {} if cross_validation is None else _summarise_graders(cross_validation)
     return {
         "segmentation": {
             str(entry): {
@@ -70,9 +77,8 @@ def summarise(
             }
             for entry, of_entry in per_case.groupby("entry", sort=False)
         },
-        "grading": {
-            str(entry): _summarise_grades(rows) for entry, rows in graded.groupby("entry", sort=False)
-        },
+        "grading": _summarise_graders(grades),
+        **({"cross_validation": validated} if validated else {}),
         "definitions": _definitions(definition),
     }
 
@@ -130,6 +136,11 @@ def _number(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
+def _summarise_graders(grades: pd.DataFrame) -> dict[str, Any]:
+    graded = grades.dropna(subset=["reference"])
+    return {str(entry): _summarise_grades(rows) for entry, rows in graded.groupby("entry", sort=False)}
+
+
 def _summarise_grades(rows: pd.DataFrame) -> dict[str, Any]:
     scores = score_grades(rows["reference"].astype(int).tolist(), rows["predicted"].astype(int).tolist())
     return {
@@ -139,6 +150,24 @@ def _summarise_grades(rows: pd.DataFrame) -> dict[str, Any]:
         "macro_f1": scores.macro_f1,
         "cases": len(rows),
         "confusion": [list(row) for row in scores.confusion],
+        **_summarise_calibration(rows.dropna(subset=PROBABILITY_COLUMNS)),
+    }
+
+
+def _summarise_calibration(rows: pd.DataFrame) -> dict[str, Any]:
+    """Of the cases with probabilities; empty if there are none."""
+    if rows.empty:
+        return {"ece": None, "brier": None, "rps": None, "reliability": []}
+    found = calibration(
+        rows["reference"].astype(int).tolist(),
+        rows["predicted"].astype(int).tolist(),
+        rows[PROBABILITY_COLUMNS].to_numpy(float),
+    )
+    return {
+        "ece": found.ece,
+        "brier": found.brier,
+        "rps": found.rps,
+        "reliability": [asdict(one) for one in found.bins],
     }
 
 
@@ -153,5 +182,12 @@ def _definitions(definition: Definition) -> dict[str, str]:
         "sd": "standard deviation over cases (n - 1)",
         "ma_mae": "mean over the grades present of the mean |predicted - reference|",
         "mamse": "mean over the grades present of the mean (predicted - reference)²",
+        "ece": "mean over the cases of |accuracy - mean confidence| of their bin; the confidence is the "
+        "probability of the predicted grade, in 10 bins of equal width",
+        "brier": "mean squared distance of the four probabilities from the reference, 0 to 2",
+        "rps": "mean squared distance of the cumulative probabilities from the reference, over the three "
+        "thresholds between grades, 0 to 1",
+        "cross_validation": "annotated cases, each graded without its subject in the grader's training; "
+        "translator and segmenter have seen their images, so it compares graders and is no test",
         "confusion": "rows: reference grade 1 to 4; columns: predicted grade 1 to 4",
     }

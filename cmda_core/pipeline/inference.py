@@ -15,6 +15,7 @@ from cmda_core.pipeline.stages.grade import write_predictions
 from cmda_core.pipeline.stages.segment import checked_segmentation
 from cmda_core.pipeline.stages.translate import checked_translation
 from cmda_core.pipeline.submission import GRADES, ChallengeYear, Submission, submission, write_grades
+from cmda_core.preparation import note_concerns
 from cmda_core.progress import Progress
 from cmda_core.protocols import Crop, Grader, GradingInput, KoosPrediction, Segmenter
 from cmda_core.registry import Registry
@@ -62,7 +63,9 @@ def translate_files(
         def work(scan: Case) -> Path:
             path = out / f"{scan.id}_{to}.nii.gz"
             name = chain.plan.translator.offer.name
-            write_volume(path, checked_translation(chain.translator, _prepared(chain, scan).image, to, name))
+            write_volume(
+                path, checked_translation(chain.translator, _prepared(chain, scan, progress).image, to, name)
+            )
             return path
 
         return each_scan(scans, work, verb="translate", progress=progress)
@@ -106,7 +109,7 @@ def segment_files(
         segmenter = chain.segmenter()
 
         def work(scan: Case) -> Path:
-            crop = _prepared(chain, scan)
+            crop = _prepared(chain, scan, progress)
             segmentation = checked_segmentation(segmenter, crop.image, chain.plan.segmenter.offer.name)
             labels = chain.preprocessor.restore(segmentation, crop.pose)
             path = out / (files.labels.format(case=scan.id) if files else f"{scan.id}_Label.nii.gz")
@@ -154,15 +157,20 @@ def grade_files(
         _require_writable(path)
         segmenter, grader = chain.segmenter(), chain.grader()
         graded = each_scan(
-            scans, lambda scan: _graded(chain, segmenter, grader, scan), verb="grade", progress=progress
+            scans,
+            lambda scan: _graded(chain, segmenter, grader, scan, progress),
+            verb="grade",
+            progress=progress,
         )
         if graded.done:
             write(path, graded.done)
     return graded
 
 
-def _graded(chain: Chain, segmenter: Segmenter, grader: Grader, scan: Case) -> KoosPrediction:
-    image = _prepared(chain, scan).image
+def _graded(
+    chain: Chain, segmenter: Segmenter, grader: Grader, scan: Case, progress: Progress
+) -> KoosPrediction:
+    image = _prepared(chain, scan, progress).image
     to = chain.plan.experiment.task.other(scan.modality)
     fake = checked_translation(chain.translator, image, to, chain.plan.translator.offer.name)
     mask = checked_segmentation(segmenter, image, chain.plan.segmenter.offer.name).labels
@@ -190,5 +198,7 @@ def _require_writable(path: Path) -> None:
     probe.unlink()
 
 
-def _prepared(chain: Chain, case: Case) -> Crop:
-    return chain.preprocessor.prepare(case).crops["unaffined"]
+def _prepared(chain: Chain, case: Case, progress: Progress) -> Crop:
+    prepared = chain.preprocessor.prepare(case)
+    note_concerns(progress, case.id, case.modality, prepared.concerns)
+    return prepared.crops["unaffined"]

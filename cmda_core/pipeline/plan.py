@@ -18,6 +18,7 @@ StageName = Literal[
     "segment",
     "train-grader",
     "grade",
+    "cross-validate",
     "evaluate",
     "report",
 ]
@@ -29,6 +30,7 @@ STAGES: tuple[StageName, ...] = (
     "segment",
     "train-grader",
     "grade",
+    "cross-validate",
     "evaluate",
     "report",
 )

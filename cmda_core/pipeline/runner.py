@@ -22,7 +22,8 @@ from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerpr
 from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_mb
 from cmda_core.pipeline.plan import STAGES, StageName, make_plan
 from cmda_core.pipeline.stages.evaluate import evaluate, report
-from cmda_core.pipeline.stages.grade import grading_stages
+from cmda_core.pipeline.stages.grade import can_be_graded
+from cmda_core.pipeline.stages.grading import grading_stages
 from cmda_core.pipeline.stages.prepare import prepare
 from cmda_core.pipeline.stages.segment import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
@@ -89,6 +90,8 @@ def run_experiment(
     run_folder = RunFolder(folder)
     run_folder.create()
     workshop = Workshop(plan, run_folder, dataset, progress)
+    if not can_be_graded(dataset.source):
+        progress.note("the source cases have fewer than two Koos grades: no grader is trained")
     with run_folder.locked(), _interruptible():
         planned = _planned(workshop, _wanted(_stages(workshop), until), fresh=fresh)
         for stage, _, to_do in planned:
@@ -104,7 +107,8 @@ def _stages(workshop: Workshop) -> list[Stage]:
     plan, folder = workshop.plan, workshop.folder.stage
     grading = grading_stages(workshop)
     segmentation = segmentation_stages(workshop)
-    results = tuple(stage.key for stage in (*segmentation, *grading) if stage.name in ("segment", "grade"))
+    scored = ("segment", "grade", "cross-validate")
+    results = tuple(stage.key for stage in (*segmentation, *grading) if stage.name in scored)
     reference = plan.experiment.data.reference
     truth = {"reference": _reference_facts(reference), "structures": plan.experiment.task.structures}
     return [

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cmda_core.errors import DataError, RunError
 from cmda_core.evaluation.tables import GRADES_COLUMNS, PER_CASE_COLUMNS, read_table
+from cmda_core.preparation import QUALITY_FILE, CaseQuality, read_quality
 from cmda_core.schema import Cohort, Experiment, parse_settings, read_yaml
 
 
@@ -44,6 +45,7 @@ class FinishedRun:
         summary: The summary of the evaluation, if there is one.
         per_case: One row per entry, case and structure; empty without an evaluation.
         grades: One row per grader and case; empty without an evaluation.
+        prepared: What the preprocessor says of each scan; empty before that stage has finished.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class FinishedRun:
     summary: Mapping[str, Any]
     per_case: pd.DataFrame
     grades: pd.DataFrame
+    prepared: tuple[CaseQuality, ...]
 
     @classmethod
     def read(cls, folder: Path) -> FinishedRun:
@@ -75,6 +78,7 @@ class FinishedRun:
             summary=_read_json(scores / "summary.json"),
             per_case=_read_scores(scores / "per_case.csv", PER_CASE_COLUMNS),
             grades=_read_scores(scores / "grades.csv", GRADES_COLUMNS),
+            prepared=tuple(read_quality(folder / "prepared" / QUALITY_FILE)),
         )
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from cmda_core.evaluation.segmentation import METRICS, Metric
+from cmda_core.preparation import CaseQuality
 from cmda_core.reporting.finished import FinishedRun, StageCost
 
 NOTHING = "\N{EN DASH}"
@@ -23,8 +24,14 @@ GRADING_FIGURES = (
     ("mamse", "MAMSE"),
     ("accuracy", "Accuracy"),
     ("macro_f1", "Macro F1"),
+    ("ece", "ECE"),
+    ("brier", "Brier"),
+    ("rps", "RPS"),
 )
-"""Scores of graders by their key in the summary; of the first two less is better."""
+"""Scores of graders by their key in the summary."""
+
+HIGHER_IS_BETTER = {"Accuracy", "Macro F1"}
+"""Of the other scores of graders less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,27 @@ class StructureView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityBar:
+    """The cases of one bin of the confidence.
+
+    Attributes:
+        low: Lower edge of the bin.
+        high: Upper edge of the bin.
+        cases: Number of cases.
+        share: Number of cases relative to the fullest bin, 0 to 1.
+        confidence: Mean confidence.
+        accuracy: Share of right grades.
+    """
+
+    low: float
+    high: float
+    cases: int
+    share: float
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class GraderView:
     """The scores of one grader.
 
@@ -101,13 +129,15 @@ class GraderView:
         cases: Graded cases with a true grade.
         confusion: Rows: true grade; columns: predicted grade; number of cases.
         shares: The same as shares of the true grade, 0 to 1.
+        reliability: How often the grader is right when it is how sure; empty without probabilities.
     """
 
     name: str
-    figures: tuple[tuple[str, float], ...]
+    figures: tuple[tuple[str, float | None], ...]
     cases: int
     confusion: tuple[tuple[int, ...], ...]
     shares: tuple[tuple[float, ...], ...]
+    reliability: tuple[ReliabilityBar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +153,21 @@ class Bar:
     cost: StageCost
     time_share: float
     memory_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationView:
+    """What the preprocessor says of the scans.
+
+    Attributes:
+        doubted: Scans that should be looked at.
+        names: Of the figures.
+        rows: Each scan and its figures, in the order of ``names``; those that are doubted come first.
+    """
+
+    doubted: tuple[CaseQuality, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[CaseQuality, tuple[float | None, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +203,14 @@ def structure_views(run: FinishedRun) -> list[StructureView]:
     ]
 
 
-def grader_views(run: FinishedRun) -> list[GraderView]:
-    """The scores of every grader."""
-    return [_grader_view(name, scores) for name, scores in run.summary.get("grading", {}).items()]
+def grader_views(run: FinishedRun, part: str = "grading") -> list[GraderView]:
+    """The scores of every grader.
+
+    Args:
+        run: The run.
+        part: ``grading`` for the test cases, ``cross_validation`` for the annotated ones.
+    """
+    return [_grader_view(name, scores) for name, scores in run.summary.get(part, {}).items()]
 
 
 def headlines(run: FinishedRun) -> list[Headline]:
@@ -175,6 +225,14 @@ def headlines(run: FinishedRun) -> list[Headline]:
     if scores:
         found.append(Headline("Koos MA-MAE", scores["ma_mae"], 2, f"{scores['cases']} graded cases"))
     return found
+
+
+def preparation_view(cases: Sequence[CaseQuality]) -> PreparationView:
+    """The scans and their figures."""
+    names = tuple(dict.fromkeys(name for case in cases for name in case.figures))
+    ordered = sorted(cases, key=lambda case: not case.concerns)
+    rows = tuple((case, tuple(case.figures.get(name) for name in names)) for case in ordered)
+    return PreparationView(tuple(case for case in ordered if case.concerns), names, rows)
 
 
 def bars(costs: list[StageCost]) -> list[Bar]:
@@ -258,5 +316,21 @@ def _strips(per_case: pd.DataFrame, structure: str) -> tuple[Strip, ...]:
 def _grader_view(name: str, scores: Mapping[str, Any]) -> GraderView:
     confusion = tuple(tuple(row) for row in scores["confusion"])
     shares = tuple(tuple(count / max(1, sum(row)) for count in row) for row in confusion)
-    figures = tuple((title, float(scores[key])) for key, title in GRADING_FIGURES)
-    return GraderView(name, figures, scores["cases"], confusion, shares)
+    figures = tuple((title, scores.get(key)) for key, title in GRADING_FIGURES)
+    return GraderView(name, figures, scores["cases"], confusion, shares, _reliability(scores))
+
+
+def _reliability(scores: Mapping[str, Any]) -> tuple[ReliabilityBar, ...]:
+    bins = [one for one in scores.get("reliability", []) if one["cases"]]
+    fullest = max((one["cases"] for one in bins), default=1)
+    return tuple(
+        ReliabilityBar(
+            one["low"],
+            one["high"],
+            one["cases"],
+            one["cases"] / fullest,
+            one["confidence"],
+            one["accuracy"],
+        )
+        for one in bins
+    )

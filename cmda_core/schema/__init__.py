@@ -1,7 +1,7 @@
 """Typed configuration and data records: task, case, cohort, experiment."""
 
 from cmda_core.schema.cohort import Case, Cohort, Pose
-from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, PluginChoice, Runtime
+from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, Grading, PluginChoice, Runtime
 from cmda_core.schema.settings import (
     PluginConfig,
     apply_overrides,
@@ -17,6 +17,7 @@ __all__ = [
     "Cohort",
     "DataConfig",
     "Experiment",
+    "Grading",
     "PluginChoice",
     "PluginConfig",
     "Pose",

@@ -48,6 +48,21 @@ class Baselines(PluginConfig):
     """Further graders, on the same masks."""
 
 
+class Grading(PluginConfig):
+    """How graders are judged beside the test cases."""
+
+    folds: int = Field(default=0, ge=0, le=20)
+    """Folds of a cross-validation by subject: each annotated case is graded by a grader that was trained
+    without its subject. 0: no cross-validation."""
+
+    @field_validator("folds")
+    @classmethod
+    def _not_one(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("one fold leaves nothing to train on: take 0 (none) or at least 2")
+        return value
+
+
 class Runtime(PluginConfig):
     """Where and how the work is done. Nothing here may change what is learnt, but for rounding."""
 
@@ -96,6 +111,9 @@ class Experiment(PluginConfig):
 
     baselines: Baselines = Baselines()
     """What the method is compared with."""
+
+    grading: Grading = Grading()
+    """How graders are judged."""
 
     runtime: Runtime = Runtime()
     """Device, seed, processes."""

@@ -46,6 +46,48 @@ STAGES = (
 )
 
 
+class RetryConfig(PluginConfig):
+    """Other starts for scans whose alignment is doubtful."""
+
+    turn_degrees: float = Field(default=20.0, gt=0, le=45)
+    """Turn of a start about each axis and each diagonal, degrees."""
+
+    half_turns: bool = True
+    """Also begin with half a turn about each axis, as if the header named the wrong orientation."""
+
+    followed: int = Field(default=3, ge=1)
+    """Starts that are followed to the end: those whose first stage has led furthest."""
+
+
+class TrustConfig(PluginConfig):
+    """When an alignment is doubtful (it is tried again) or flagged (a person should look at it)."""
+
+    retried_below: float = Field(default=2.0, gt=0)
+    """Standard deviations below the median agreement of the training cases of its modality at which a scan
+    is registered again from other starts."""
+
+    flagged_below: float = Field(default=3.5, gt=0)
+    """The same, at which a scan is flagged."""
+
+    fewest_cases: int = Field(default=5, ge=3)
+    """With fewer training cases of a modality their agreement is not compared."""
+
+    smallest_overlap: float = Field(default=0.4, ge=0, le=1)
+    """Share of the smaller field of view that must lie within the other one."""
+
+    largest_turn_degrees: float = Field(default=35.0, gt=0, le=180)
+    """Larger turns against the atlas are flagged, degrees."""
+
+    largest_shift_mm: float = Field(default=80.0, gt=0)
+    """Larger distances of the head from the middle of the field of view are flagged, mm."""
+
+    smallest_scale: float = Field(default=0.75, gt=0, lt=1)
+    """Smaller heads, relative to the atlas along any direction, are flagged."""
+
+    largest_scale: float = Field(default=1.33, gt=1)
+    """Larger heads, relative to the atlas along any direction, are flagged."""
+
+
 class RegistrationConfig(PluginConfig):
     """Affine registration of every scan to the atlas."""
 
@@ -65,6 +107,12 @@ class RegistrationConfig(PluginConfig):
 
     iterations: int = Field(default=100, ge=1)
     """Most steps of the optimiser per stage."""
+
+    trust: TrustConfig = TrustConfig()
+    """Which alignments are doubted and flagged."""
+
+    retry: RetryConfig = RetryConfig()
+    """What is done about doubtful ones."""
 
     threads: int = Field(default=1, ge=1)
     """Threads per registration. The last digits of the result depend on it."""

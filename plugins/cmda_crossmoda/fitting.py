@@ -1,83 +1,148 @@
-"""Registers the labelled cases to the atlas, to see where their structures come to lie."""
+"""Registers the training cases to the atlas.
+
+That shows where the structures come to lie, and how well the cases of each modality agree with the
+atlas, which is what later ones are compared with.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 
 from cmda_core.files import write_json
+from cmda_core.protocols import PreparationData
 from cmda_core.run import Run
-from cmda_core.schema import Case, Cohort, PluginConfig, Task
+from cmda_core.schema import Case, PluginConfig, Task
 from cmda_core.volumes import Volume, read_labels, read_volume, require_same_grid
 from cmda_crossmoda.config import CrossmodaConfig
 from cmda_crossmoda.intensity import IntensityScale, Landmarks
-from cmda_crossmoda.registration import Registration, register
+from cmda_crossmoda.registration import Registration
+from cmda_crossmoda.retry import register_again
 from cmda_crossmoda.roi import Box, box_of
 from cmda_crossmoda.state import fingerprint, metric_of
+from cmda_crossmoda.trust import Agreement, is_doubtful, register_trusted
 
 TUMOUR_PERCENTILE = 99.0
 """Share of a tumour's voxels in percent whose intensities should not be clipped."""
 
 
 class Located(PluginConfig):
-    """A labelled case on the atlas."""
+    """A training case on the atlas."""
 
     fingerprint: str
+    """Of the scan."""
+
+    modality: str
     """Of the scan."""
 
     registration: Registration
     """Where the scan lies relative to the atlas."""
 
     box: Box | None = None
-    """Around all structures in mm of the atlas; empty if the label map is."""
+    """Around all structures in mm of the atlas; empty without labels."""
 
     brightest: float | None = None
     """Upper end of the tumour's intensities, matched to the reference; empty if there is no tumour."""
 
 
-def locate_structures(
-    source: Cohort, atlas: Volume, scale: IntensityScale, config: CrossmodaConfig, task: Task, run: Run
-) -> Mapping[str, Located]:
-    """Register all labelled cases; those that an interrupted fit has done are not done again.
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """What a process needs to register a case.
 
-    Returns:
-        The cases by the fingerprint of their scans.
+    Attributes:
+        atlas: What scans are aligned with.
+        scale: Intensities of the source modality.
+        config: Settings.
+        task: Modalities and structures.
+    """
+
+    atlas: Volume
+    scale: IntensityScale
+    config: CrossmodaConfig
+    task: Task
+
+    def locate(self, case: Case) -> Located:
+        """Register a case that nothing is known of yet."""
+        scan = read_volume(case.image, case.modality, case.id)
+        metric = metric_of(case.modality, self.config, self.task)
+        nothing = Agreement()
+        registration = register_trusted(self.atlas, scan, metric, self.config.registration, nothing)
+        return self._located(case, scan, registration)
+
+    def relocate(self, case: Case, first: Registration) -> Located:
+        """Register a case again, from other starts."""
+        scan = read_volume(case.image, case.modality, case.id)
+        metric = metric_of(case.modality, self.config, self.task)
+        registration = register_again(self.atlas, scan, metric, self.config.registration, first)
+        return self._located(case, scan, registration)
+
+    def _located(self, case: Case, scan: Volume, registration: Registration) -> Located:
+        located = Located(fingerprint=fingerprint(scan), modality=case.modality, registration=registration)
+        if case.labels is None:
+            return located
+        labels = read_labels(case.labels, case.id)
+        require_same_grid(scan.grid, labels.grid, (str(case.image), str(case.labels)))
+        box = box_of(labels, np.array(registration.to_scan))
+        tumour = scan.voxels[labels.voxels == self.task.tumour_label]
+        if not tumour.size:
+            return located.model_copy(update={"box": box})
+        matched = self.scale.match(tumour, Landmarks.of(scan.voxels, self.config.intensity))
+        brightest = float(np.percentile(matched, TUMOUR_PERCENTILE))
+        return located.model_copy(update={"box": box, "brightest": brightest})
+
+
+def locate_cases(data: PreparationData, locator: Locator, run: Run) -> list[Located]:
+    """Register all training cases, and those again that agree less with the atlas than the others.
+
+    What an interrupted fit has done is not done again.
 
     Raises:
         DataError: If a scan or its labels cannot be read or registered.
     """
     path = run.folder / "located.json"
     records = _read(path)
-    todo = [case for case in source if case.labels is not None and case.id not in records]
-    calls = (delayed(_locate)(case, atlas, scale, config, task) for case in todo)
-    with run.progress.task("register the labelled cases", len(todo)) as advance:
-        results = Parallel(n_jobs=min(run.jobs, max(len(todo), 1)), return_as="generator")(calls)
-        for case, located in zip(todo, results, strict=True):
-            records[case.id] = located
+    cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target)}
+    todo = {key: partial(locator.locate, case) for key, case in cases.items() if key not in records}
+    _work(todo, records, path, run, "register the training cases")
+    others = agreements(list(records.values()))
+    trust = locator.config.registration.trust
+    doubtful = {
+        key: partial(locator.relocate, cases[key], record.registration)
+        for key, record in records.items()
+        if not record.registration.retried
+        and is_doubtful(record.registration, others[record.modality], trust)
+    }
+    _work(doubtful, records, path, run, "register doubtful cases again")
+    return list(records.values())
+
+
+def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
+    """How well the cases of each modality agree with the atlas."""
+    return {
+        modality: Agreement.of([one.registration for one in located if one.modality == modality])
+        for modality in dict.fromkeys(one.modality for one in located)
+    }
+
+
+def _work(
+    todo: Mapping[str, Callable[[], Located]], records: dict[str, Located], path: Path, run: Run, what: str
+) -> None:
+    if not todo:
+        return
+    results = Parallel(n_jobs=min(run.jobs, len(todo)), return_as="generator")(
+        delayed(work)() for work in todo.values()
+    )
+    with run.progress.task(what, len(todo)) as advance:
+        for key, located in zip(todo, results, strict=True):
+            records[key] = located
             write_json(path, {name: record.model_dump(mode="json") for name, record in records.items()})
             advance(1)
-    return {located.fingerprint: located for located in records.values()}
-
-
-def _locate(case: Case, atlas: Volume, scale: IntensityScale, config: CrossmodaConfig, task: Task) -> Located:
-    scan = read_volume(case.image, case.modality, case.id)
-    registration = register(atlas, scan, metric_of(task.source, config, task), config.registration)
-    located = Located(fingerprint=fingerprint(scan), registration=registration)
-    if case.labels is None:
-        return located
-    labels = read_labels(case.labels, case.id)
-    require_same_grid(scan.grid, labels.grid, (str(case.image), str(case.labels)))
-    box = box_of(labels, np.array(registration.to_scan))
-    tumour = scan.voxels[labels.voxels == task.tumour_label]
-    if not tumour.size:
-        return located.model_copy(update={"box": box})
-    matched = scale.match(tumour, Landmarks.of(scan.voxels, config.intensity))
-    brightest = float(np.percentile(matched, TUMOUR_PERCENTILE))
-    return located.model_copy(update={"box": box, "brightest": brightest})
 
 
 def _read(path: Path) -> dict[str, Located]:

@@ -14,9 +14,10 @@ from cmda_core.schema import Case, Cohort, Pose, Task
 from cmda_core.volumes import Grid, LabelVolume, Volume, read_labels, read_volume, require_same_grid
 from cmda_core.volumes.geometry import Matrix, to_mm
 from cmda_crossmoda.atlas import choose_atlas, read_atlas
-from cmda_crossmoda.config import CrossmodaConfig
-from cmda_crossmoda.fitting import locate_structures
+from cmda_crossmoda.config import CrossmodaConfig, TrustConfig
+from cmda_crossmoda.fitting import Locator, agreements, locate_cases
 from cmda_crossmoda.intensity import IntensityScale, Landmarks
+from cmda_crossmoda.registration import Registration
 from cmda_crossmoda.resample import (
     resample_image,
     resample_labels,
@@ -25,6 +26,7 @@ from cmda_crossmoda.resample import (
 )
 from cmda_crossmoda.roi import centre_of, coverage, crop_grid
 from cmda_crossmoda.state import Fitted, registration_of
+from cmda_crossmoda.trust import Agreement, concerns
 
 
 class CrossmodaPreprocessor:
@@ -40,11 +42,11 @@ class CrossmodaPreprocessor:
         atlas = read_atlas(atlas_case, self._config.registration)
         source = self._fit_scale(data.source, self._task.source)
         target = self._fit_scale(data.target, self._task.target)
-        located = locate_structures(data.source, atlas, source, self._config, self._task, run)
+        located = locate_cases(data, Locator(atlas, source, self._config, self._task), run)
         if self._config.intensity.range == "percentile":
-            bright = [case.brightest for case in located.values() if case.brightest is not None]
+            bright = [case.brightest for case in located if case.brightest is not None]
             source = source.raised_to(max(bright, default=source.high))
-        boxes = [case.box for case in located.values() if case.box is not None]
+        boxes = [case.box for case in located if case.box is not None]
         if not boxes:
             raise DataError(
                 f"cohort {data.source.name!r}: no label map shows any structure, so the region of interest "
@@ -57,9 +59,9 @@ class CrossmodaPreprocessor:
                 f"{share:.0%} of the source cases have all their structures within the region of interest; "
                 "enlarge preprocessor.shape to hold more."
             )
-        registrations = {digest: case.registration for digest, case in located.items()}
+        registrations = {case.fingerprint: case.registration for case in located}
         scales = {self._task.source: source, self._task.target: target}
-        self._fitted = Fitted(atlas, scales, grid, registrations)
+        self._fitted = Fitted(atlas, scales, grid, registrations, agreements(located))
 
     def prepare(self, case: Case) -> PreparedCase:
         fitted = self._ready()
@@ -69,6 +71,7 @@ class CrossmodaPreprocessor:
             )
         scan = read_volume(case.image, case.modality, case.id)
         registration = registration_of(scan, fitted, self._config, self._task)
+        others, trust = fitted.agreements[scan.modality], self._config.registration.trust
         to_scan = np.array(registration.to_scan)
         # Voxels as they were acquired, around the same anatomy: only the place of the crop follows the
         # registration, so that nothing is turned or scaled and no tumour is cut by a patient's position.
@@ -81,11 +84,8 @@ class CrossmodaPreprocessor:
                 "affined": self._crop(scan, maps, landmarks, fitted.grid, to_scan),
                 "unaffined": self._crop(scan, maps, landmarks, moved, np.eye(4)),
             },
-            {
-                "similarity": registration.similarity,
-                "rigid_only": float(registration.rigid_only),
-                "scale": float(np.cbrt(abs(np.linalg.det(to_scan[:3, :3])))),
-            },
+            _quality(registration, others, trust),
+            concerns(registration, others, trust),
         )
 
     def restore(self, segmentation: Segmentation, pose: Pose) -> LabelVolume:
@@ -137,6 +137,21 @@ class CrossmodaPreprocessor:
             parcellation
             and image.with_labels(resample_labels(parcellation.voxels, scan.affine, grid, to_scan)),
         )
+
+
+def _quality(registration: Registration, others: Agreement, trust: TrustConfig) -> dict[str, float]:
+    quality, to_scan = registration.quality, np.array(registration.to_scan)
+    return {
+        "agreement": quality.agreement,
+        "shortfall": others.shortfall(registration, trust),
+        "overlap": quality.overlap,
+        "turn_degrees": quality.turn_degrees,
+        "shift_mm": quality.shift_mm,
+        "scale": float(np.cbrt(abs(np.linalg.det(to_scan[:3, :3])))),
+        "similarity": registration.similarity,
+        "rigid_only": float(registration.rigid_only),
+        "retried": float(registration.retried),
+    }
 
 
 def _centre(grid: Grid) -> Matrix:

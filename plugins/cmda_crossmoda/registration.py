@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,13 @@ from cmda_core.volumes import Volume
 from cmda_core.volumes.geometry import Affine, Matrix
 from cmda_crossmoda.config import Metric, RegistrationConfig, RegistrationStage
 from cmda_crossmoda.itk import FLIP, affine_transform, matrix_of, placed_image, voxels_of
+from cmda_crossmoda.quality import Quality, measure
 
 PLAUSIBLE_SCALE = (0.67, 1.5)
 """Heads differ in length by less than this; an affine outside of it has lost its way."""
+
+MEASURED_MM = 4.0
+"""Resolution that finished alignments are measured at."""
 
 
 class Registration(PluginConfig):
@@ -25,15 +30,33 @@ class Registration(PluginConfig):
     """RAS+ mm of the atlas to RAS+ mm of the scan."""
 
     similarity: float
-    """Of the aligned images; the higher the better (mutual information in nats, or correlation)."""
+    """What the optimiser ended with (mutual information in nats, or correlation)."""
+
+    quality: Quality
+    """Figures that can be compared with those of other cases."""
 
     rigid_only: bool = False
     """True if the affine stages went astray and the rigid result was kept."""
 
+    retried: bool = False
+    """True if other starts were tried as well."""
 
-class _Placed(NamedTuple):
-    image: sitk.Image
-    to_scanner: Matrix
+
+class Pair(NamedTuple):
+    """The two images that are aligned, with directions that ITK accepts."""
+
+    fixed: sitk.Image
+    moving: sitk.Image
+    fixed_to_scanner: Matrix
+    moving_to_scanner: Matrix
+
+
+class Alignment(NamedTuple):
+    """What the stages have come to, as a transform of points of the atlas to points of the scan."""
+
+    transform: sitk.Transform
+    rigid: sitk.Transform
+    similarity: float
 
 
 def register(atlas: Volume, scan: Volume, metric: Metric, config: RegistrationConfig) -> Registration:
@@ -42,25 +65,88 @@ def register(atlas: Volume, scan: Volume, metric: Metric, config: RegistrationCo
     Raises:
         DataError: If the two do not overlap, or the scan shows nothing.
     """
-    fixed, moving = _placed(atlas), _placed(scan)
-    transform = _centred(fixed.image, moving.image)
-    rigid: sitk.Transform = transform
-    similarity = 0.0
+    pair = pair_of(atlas, scan)
     try:
-        for stage in used_stages(config):
-            transform, similarity = _run_stage(fixed.image, moving.image, transform, stage, metric, config)
-            rigid = transform if stage.transform == "rigid" else rigid
+        alignment = align(pair, used_stages(config), begin(centred(pair)), metric, config)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(
             f"case {scan.case}: cannot be registered to the atlas {atlas.case} ({reason}). "
             "Look at both scans: do they show the same part of the head?"
         ) from error
-    astray = not _is_plausible(matrix_of(transform))
-    matrix = FLIP @ matrix_of(rigid if astray else transform) @ FLIP
+    return registration_from(pair, alignment)
+
+
+def pair_of(atlas: Volume, scan: Volume) -> Pair:
+    """The images of the atlas and of a scan."""
+    fixed, fixed_to_scanner = placed_image(atlas.voxels.astype(np.float32), atlas.affine)
+    moving, moving_to_scanner = placed_image(scan.voxels.astype(np.float32), scan.affine)
+    return Pair(fixed, moving, fixed_to_scanner, moving_to_scanner)
+
+
+def reduced(pair: Pair, resolution_mm: float) -> Pair:
+    """The same pair for stages that are not finer than a resolution in mm: they need not reduce it again."""
+    return pair._replace(
+        fixed=_bin_shrunk(pair.fixed, resolution_mm), moving=_bin_shrunk(pair.moving, resolution_mm)
+    )
+
+
+def centred(pair: Pair) -> sitk.Euler3DTransform:
+    """The shift that brings the centres of the fields of view together."""
+    # By geometry: the centre of mass misleads where one scan shows more of the neck than the other.
+    return _centred(pair, sitk.CenteredTransformInitializerFilter.GEOMETRY)
+
+
+def centred_by_mass(pair: Pair) -> sitk.Euler3DTransform:
+    """The shift that brings the centres of mass together."""
+    return _centred(pair, sitk.CenteredTransformInitializerFilter.MOMENTS)
+
+
+def begin(transform: sitk.Transform) -> Alignment:
+    """An alignment before the first stage."""
+    return Alignment(transform, transform, 0.0)
+
+
+def align(
+    pair: Pair,
+    stages: Sequence[RegistrationStage],
+    start: Alignment,
+    metric: Metric,
+    config: RegistrationConfig,
+) -> Alignment:
+    """Run stages one after the other.
+
+    Raises:
+        RuntimeError: By ITK, if the images do not overlap or one of them shows nothing.
+    """
+    transform, rigid, similarity = start
+    for stage in stages:
+        transform, similarity = _run_stage(pair.fixed, pair.moving, transform, stage, metric, config)
+        rigid = transform if stage.transform == "rigid" else rigid
+    return Alignment(transform, rigid, similarity)
+
+
+def registration_from(pair: Pair, alignment: Alignment) -> Registration:
+    """Measure an alignment and express it in the scanner's millimetres."""
+    astray = not _is_plausible(matrix_of(alignment.transform))
+    transform = alignment.rigid if astray else alignment.transform
+    matrix = FLIP @ matrix_of(transform) @ FLIP
     # The images may have been placed with repaired directions; the caller's millimetres are the scanner's.
-    to_scan = moving.to_scanner @ matrix @ np.linalg.inv(fixed.to_scanner)
-    return Registration.model_validate({"to_scan": to_scan, "similarity": similarity, "rigid_only": astray})
+    to_scan = pair.moving_to_scanner @ matrix @ np.linalg.inv(pair.fixed_to_scanner)
+    return Registration.model_validate(
+        {
+            "to_scan": to_scan,
+            "similarity": alignment.similarity,
+            "quality": quality_of(pair, transform),
+            "rigid_only": astray,
+        }
+    )
+
+
+def quality_of(pair: Pair, transform: sitk.Transform, resolution_mm: float = MEASURED_MM) -> Quality:
+    """Measure an alignment at a resolution in mm."""
+    fixed, moving = (_bin_shrunk(image, resolution_mm) for image in (pair.fixed, pair.moving))
+    return measure(fixed, moving, transform, matrix_of(transform))
 
 
 def used_stages(config: RegistrationConfig) -> list[RegistrationStage]:
@@ -82,15 +168,9 @@ def shrunk(volume: Volume, resolution_mm: float) -> Volume:
     return Volume(voxels_of(small).astype(np.float32), placed, volume.modality, volume.case)
 
 
-def _placed(volume: Volume) -> _Placed:
-    return _Placed(*placed_image(volume.voxels.astype(np.float32), volume.affine))
-
-
-def _centred(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
-    # By geometry: the centre of mass misleads where one scan shows more of the neck than the other.
-    return sitk.CenteredTransformInitializer(
-        fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.GEOMETRY
-    )
+def _centred(pair: Pair, mode: int) -> sitk.Euler3DTransform:
+    transform = sitk.CenteredTransformInitializer(pair.fixed, pair.moving, sitk.Euler3DTransform(), mode)
+    return sitk.Euler3DTransform(transform)
 
 
 def _run_stage(

@@ -12,7 +12,8 @@ from cmda_core.schema import Task
 from cmda_core.volumes import Grid, Volume
 from cmda_crossmoda.config import CrossmodaConfig, Metric
 from cmda_crossmoda.intensity import IntensityScale
-from cmda_crossmoda.registration import Registration, register
+from cmda_crossmoda.registration import Registration
+from cmda_crossmoda.trust import Agreement, register_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,14 @@ class Fitted:
         scales: Common intensities of each modality.
         grid: The region of interest on the atlas.
         registrations: Of scans that were registered while fitting, by their fingerprint.
+        agreements: How well the training cases of each modality agree with the atlas.
     """
 
     atlas: Volume
     scales: Mapping[str, IntensityScale]
     grid: Grid
     registrations: Mapping[str, Registration]
+    agreements: Mapping[str, Agreement]
 
 
 def fingerprint(scan: Volume) -> str:
@@ -53,4 +56,6 @@ def registration_of(scan: Volume, fitted: Fitted, config: CrossmodaConfig, task:
     """
     known = fitted.registrations.get(fingerprint(scan))
     metric = metric_of(scan.modality, config, task)
-    return known or register(fitted.atlas, scan, metric, config.registration)
+    return known or register_trusted(
+        fitted.atlas, scan, metric, config.registration, fitted.agreements[scan.modality]
+    )

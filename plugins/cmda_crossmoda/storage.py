@@ -15,6 +15,7 @@ from cmda_crossmoda.intensity import IntensityScale
 from cmda_crossmoda.preprocessor import CrossmodaPreprocessor
 from cmda_crossmoda.registration import Registration
 from cmda_crossmoda.state import Fitted
+from cmda_crossmoda.trust import Agreement
 
 ATLAS, RECORD = "atlas.nii.gz", "preprocessor.json"
 
@@ -28,6 +29,7 @@ class Record(PluginConfig):
     scales: dict[str, IntensityScale]
     grid: Grid
     registrations: dict[str, Registration]
+    agreements: dict[str, Agreement]
 
 
 def save_preprocessor(folder: Path, config: CrossmodaConfig, task: Task, fitted: Fitted) -> None:
@@ -43,6 +45,7 @@ def save_preprocessor(folder: Path, config: CrossmodaConfig, task: Task, fitted:
         scales=dict(fitted.scales),
         grid=fitted.grid,
         registrations=dict(fitted.registrations),
+        agreements=dict(fitted.agreements),
     )
     write_volume(folder / ATLAS, fitted.atlas)
     write_text(folder / RECORD, record.model_dump_json(indent=2) + "\n")
@@ -62,5 +65,5 @@ def load_preprocessor(folder: Path) -> CrossmodaPreprocessor:
     except ValidationError as error:
         raise DataError(f"{path}: is not a preprocessor that cmda saved ({error}).") from error
     atlas = read_volume(folder / ATLAS, record.task.target, record.atlas)
-    fitted = Fitted(atlas, record.scales, record.grid, record.registrations)
+    fitted = Fitted(atlas, record.scales, record.grid, record.registrations, record.agreements)
     return CrossmodaPreprocessor(record.config, record.task, fitted)

@@ -79,8 +79,8 @@ class KoosNetConfig(PluginConfig):
     annotated cases. The authors' code has 5; the paper states none."""
 
     inference: Literal["target", "real", "both"] = "target"
-    """Which image is graded: that of the target modality (authors' code), the real one, or both, with
-    their probabilities averaged."""
+    """Which image is graded, in a run and by ``cmda grade`` alike: that of the target modality (authors'
+    code), the real one, or both, the real and the translated one, with their probabilities averaged."""
 
     decision: Decision = "argmax"
     """How the grade follows from the probabilities."""

@@ -11,7 +11,10 @@ from cmda_core.schema import PluginConfig
 
 
 class VolumetricsConfig(PluginConfig):
-    """Settings of the volumetric grader: a regression on features of the mask."""
+    """Settings of the volumetric grader: a regression on features of the mask.
+
+    It looks at no image, so that nothing depends on which modality is real and which is translated.
+    """
 
     model: Literal["ordinal", "logistic"] = "ordinal"
     """``ordinal``: one logistic regression per threshold between grades (Frank & Hall 2001), which

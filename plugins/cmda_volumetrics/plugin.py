@@ -28,7 +28,7 @@ def offer_graders() -> Iterable[GraderOffer]:
     return [
         GraderOffer(
             name="volumetrics",
-            summary="Koos grade by ordinal regression on the tumour's size, shape and place.",
+            summary="Koos grade by ordinal regression on the mask alone: the tumour's size, shape and place.",
             config=VolumetricsConfig,
             build=build,
             load=load,

@@ -5,28 +5,40 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cmda_core.evaluation.evaluate import evaluate_entries
+from cmda_core.evaluation.evaluate import Evaluation, evaluate_entries, grade_table
 from cmda_core.evaluation.references import References
-from cmda_core.pipeline.stages.grade import PREDICTIONS
+from cmda_core.pipeline.stages.grade import PREDICTIONS, can_be_graded
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.reporting import write_report
 from cmda_core.schema import Cohort
 
 
 def evaluate(workshop: Workshop, folder: Path) -> None:
-    """Score every entry and every grader against the held-out reference."""
-    reference = workshop.plan.experiment.data.reference
-    if reference is None:
-        workshop.progress.note("no held-out reference (data.reference): nothing to evaluate")
-        return
+    """Score every entry and every grader against the held-out reference.
+
+    Cross-validated grades are scored against those of the training cases, which are no secret.
+    """
     run, plan = workshop.folder, workshop.plan
-    evaluation = evaluate_entries(
-        {entry: run.stage("segmented", entry) for entry in plan.entries},
-        {name: run.stage("graded", name) / PREDICTIONS for name in plan.grader_names},
-        _of_test_cases(References.find(reference), workshop.dataset.test),
-        workshop.task,
-        jobs=workshop.run(folder).jobs,
-    )
+    reference, folds = plan.experiment.data.reference, plan.experiment.grading.folds
+    graders = plan.grader_names if can_be_graded(workshop.dataset.source) else ()
+    if reference is None:
+        what = "only the cross-validation is evaluated" if folds and graders else "nothing to evaluate"
+        workshop.progress.note(f"no held-out reference (data.reference): {what}")
+        if not (folds and graders):
+            return
+    evaluation = Evaluation.empty()
+    if reference is not None:
+        evaluation = evaluate_entries(
+            {entry: run.stage("segmented", entry) for entry in plan.entries},
+            {name: run.stage("graded", name) / PREDICTIONS for name in graders},
+            _of_test_cases(References.find(reference), workshop.dataset.test),
+            workshop.task,
+            jobs=workshop.run(folder).jobs,
+        )
+    if folds and graders:
+        tables = {name: run.stage("cross-validated", name) / PREDICTIONS for name in graders}
+        known = {case.id: case.grade for case in workshop.dataset.source if case.grade is not None}
+        evaluation = replace(evaluation, cross_validation=grade_table(tables, known))
     evaluation.write(folder)
 
 

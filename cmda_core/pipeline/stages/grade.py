@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
+from cmda_core.evaluation.predictions import PredictedGrade
 from cmda_core.files import replacing
+from cmda_core.hookspecs import GraderOffer
 from cmda_core.pipeline.chain import save_model
+from cmda_core.pipeline.plan import Chosen
 from cmda_core.pipeline.stages.segment import CROPS
-from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import GradingCase, GradingData, GradingInput, KoosPrediction
+from cmda_core.schema import Cohort
 from cmda_core.volumes import read_labels, read_volume
 
 PREDICTIONS = "predictions.csv"
@@ -19,31 +22,47 @@ PREDICTIONS = "predictions.csv"
 
 def train_grader(workshop: Workshop, folder: Path, *, name: str) -> None:
     """Train a grader on graded source subjects and ungraded target subjects, in both modalities."""
-    chosen = next(grader for grader in workshop.plan.graders if grader.offer.name == name)
-    source, target = _subjects(workshop, "source"), _subjects(workshop, "target")
-    data = GradingData(
-        annotated=tuple(case for case in source if case.grade is not None),
-        unannotated=(*target, *(case for case in source if case.grade is None)),
-        encoder=workshop.chain.encoder if chosen.offer.needs_encoder else None,
-    )
+    chosen = grader_named(workshop, name)
+    source, target = grading_cases(workshop, "source"), grading_cases(workshop, "target")
     grader = chosen.offer.build(chosen.config, workshop.task)
-    grader.fit(data, workshop.run(folder))
+    grader.fit(grading_data(workshop, chosen.offer, source, target), workshop.run(folder))
     save_model(grader, folder)
 
 
 def grade(workshop: Workshop, folder: Path, *, name: str) -> None:
     """Grade the test scans."""
     grader = workshop.chain.grader(name)
-    cases = _subjects(workshop, "test")
+    cases = grading_cases(workshop, "test")
     predictions = []
     with workshop.progress.task(f"grade ({name})", len(cases)) as advance:
         for case in cases:
-            predictions.append(grader.grade(_loaded(case)))
+            predictions.append(grader.grade(loaded(case)))
             advance(1)
     write_predictions(folder / PREDICTIONS, predictions)
 
 
-def write_predictions(path: Path, predictions: Iterable[KoosPrediction]) -> None:
+def grader_named(workshop: Workshop, name: str) -> Chosen[GraderOffer]:
+    """The grader of that name, with its settings."""
+    return next(grader for grader in workshop.plan.graders if grader.offer.name == name)
+
+
+def grading_data(
+    workshop: Workshop, offer: GraderOffer, source: Sequence[GradingCase], target: Sequence[GradingCase]
+) -> GradingData:
+    """What a grader learns from; source cases without a grade count as unannotated."""
+    return GradingData(
+        annotated=tuple(case for case in source if case.grade is not None),
+        unannotated=(*target, *(case for case in source if case.grade is None)),
+        encoder=workshop.chain.encoder if offer.needs_encoder else None,
+    )
+
+
+def can_be_graded(source: Cohort) -> bool:
+    """Whether a grader can be trained: the source cases have at least two different grades."""
+    return len({case.grade for case in source if case.grade is not None}) > 1
+
+
+def write_predictions(path: Path, predictions: Iterable[KoosPrediction | PredictedGrade]) -> None:
     """Write grades as CSV: ``case,class`` and the probability of each grade.
 
     Raises:
@@ -57,27 +76,8 @@ def write_predictions(path: Path, predictions: Iterable[KoosPrediction]) -> None
             rows.writerow([prediction.case, prediction.grade, *probabilities])
 
 
-def grading_stages(workshop: Workshop) -> list[Stage]:
-    """Training and prediction of every grader."""
-    segmented = f"segment:{workshop.plan.entry}"
-    stages = []
-    for grader in workshop.plan.graders:
-        name = grader.offer.name
-        inputs = ["prepare", "translate", segmented]
-        if grader.offer.needs_encoder:
-            inputs.append("train-translator")
-        folder = workshop.folder.stage("grader", name)
-        work = partial(train_grader, name=name)
-        stages.append(Stage("train-grader", folder, grader.identity, tuple(inputs), work, name, grader.check))
-    for grader in workshop.plan.graders:
-        name = grader.offer.name
-        inputs = ["prepare", "translate", segmented, f"train-grader:{name}"]
-        folder = workshop.folder.stage("graded", name)
-        stages.append(Stage("grade", folder, {}, tuple(inputs), partial(grade, name=name), name))
-    return stages
-
-
-def _subjects(workshop: Workshop, cohort: str) -> Sequence[GradingCase]:
+def grading_cases(workshop: Workshop, cohort: str) -> Sequence[GradingCase]:
+    """The cases of a prepared cohort in both modalities, with the masks of the method's own segmenter."""
     masks = workshop.folder.stage("segmented", workshop.plan.entry) / CROPS
     fakes = workshop.translated(cohort)
     return [
@@ -93,7 +93,8 @@ def _subjects(workshop: Workshop, cohort: str) -> Sequence[GradingCase]:
     ]
 
 
-def _loaded(case: GradingCase) -> GradingInput:
+def loaded(case: GradingCase) -> GradingInput:
+    """The images and the mask of a case, without its grade."""
     return GradingInput(
         case=case.case,
         images={modality: read_volume(path, modality, case.case) for modality, path in case.images.items()},

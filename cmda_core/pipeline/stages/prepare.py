@@ -14,6 +14,7 @@ from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.parallel import each_case
 from cmda_core.pipeline.stages.workshop import Workshop
+from cmda_core.preparation import QUALITY_FILE, CaseQuality, note_concerns, write_quality
 from cmda_core.protocols import Crop, CropName, PreparationData, PreparedCase
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import write_volume
@@ -33,12 +34,21 @@ def prepare(workshop: Workshop, folder: Path) -> None:
         preprocessor.fit(PreparationData(data.source, data.target), run)
         save_model(preprocessor, folder)
     cohorts = {"source": data.source, "target": data.target, "test": data.test}
+    quality: list[CaseQuality] = []
     for name, cohort in cohorts.items():
         crops = TEST_CROPS if name == "test" else TRAINING_CROPS
         records = _prepare_cohort(cohort, crops, chosen.offer, folder, workshop)
+        quality += [_quality(name, record) for record in records]
         for crop in crops:
             cases = tuple(_case(record, crop, folder) for record in records)
             Cohort(name=f"{name} ({crop})", cases=cases).save(folder / crop / f"{name}.json")
+    write_quality(folder / QUALITY_FILE, quality)
+    doubted = [f"{one.case} ({one.modality})" for one in quality if one.concerns]
+    if doubted:
+        workshop.progress.note(
+            f"{len(doubted)} of {len(quality)} scans should be looked at before their results are trusted: "
+            f"{', '.join(doubted)}. Figures of all: {folder / QUALITY_FILE}"
+        )
 
 
 def _prepare_cohort(
@@ -51,8 +61,10 @@ def _prepare_cohort(
     arguments = [(offer, folder, case, crops) for case in cohort]
     records = []
     with workshop.progress.task(f"prepare {cohort.name}", len(cohort)) as advance:
-        for record in each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs):
+        results = each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs)
+        for case, record in zip(cohort, results, strict=True):
             records.append(record)
+            note_concerns(workshop.progress, case.id, case.modality, record["concerns"])
             advance(1)
     return records
 
@@ -74,7 +86,7 @@ def prepare_case(
     except CmdaError as error:
         raise DataError(f"case {case.id}: cannot be prepared. {error}") from error
     record = {crop: _write_crop(prepared, case, crop, folder) for crop in crops}
-    record["quality"] = dict(prepared.quality)
+    record |= {"quality": dict(prepared.quality), "concerns": list(prepared.concerns)}
     write_json(path, record)
     return record
 
@@ -104,6 +116,11 @@ def _write_crop(prepared: PreparedCase, case: Case, name: CropName, folder: Path
             write_volume(path, labels)
             content[field] = path.name
     return content
+
+
+def _quality(cohort: str, record: Mapping[str, Any]) -> CaseQuality:
+    case = record[TEST_CROPS[0]]
+    return CaseQuality(cohort, case["id"], case["modality"], record["quality"], tuple(record["concerns"]))
 
 
 def _case(record: Mapping[str, Any], crop: CropName, folder: Path) -> Case:

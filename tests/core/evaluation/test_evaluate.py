@@ -151,6 +151,8 @@ def test_a_grader_must_grade_every_graded_case(predictions, reference):
         ("case,class\na,5\n", "line 2: case 'a': expected a Koos grade of 1 to 4, got '5'"),
         ("case,class\na,1\na,2\n", "case 'a' has two rows"),
         ("case,class,p1,p2,p3,p4\na,1,x,0,0,0\n", "expected numbers in p1 to p4"),
+        ("case,class,p1,p2,p3,p4\na,1,70,10,10,10\n", "from 0 to 1 with a sum of 1"),
+        ("case,class,p1,p2,p3,p4\na,1,0.5,0.1,0.1,0.1\n", "from 0 to 1 with a sum of 1"),
     ],
 )
 def test_broken_tables_of_grades(predictions, reference, text, message):

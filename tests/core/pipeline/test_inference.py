@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
+import cmda_toy
 import nibabel
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from cmda_core.pipeline import run_experiment
 from cmda_core.pipeline.inference import grade_files, segment_files, translate_files
 from cmda_core.pipeline.scans import find_scans
 from cmda_core.progress import Silent
+from cmda_core.protocols import GradingInput, KoosPrediction, PreparedCase
 from cmda_core.registry import Registry
-from cmda_core.schema import Experiment, Task
+from cmda_core.schema import Case, Experiment, Task
 from cmda_core.volumes import read_volume
 
 
@@ -47,6 +50,53 @@ def test_grades_are_a_table(trained: Path, scans: Path, registry: Registry, tmp_
     assert [row["case"] for row in rows] == ["anna", "bob"]
     assert [int(row["class"]) for row in rows] == [prediction.grade for prediction in predictions]
     assert sum(float(rows[0][f"p{grade}"]) for grade in (1, 2, 3, 4)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("modality", ["hrT2", "ceT1"])
+def test_graders_get_the_real_and_the_translated_image_of_a_scan(
+    trained: Path,
+    scans: Path,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    modality: str,
+) -> None:
+    (scans / "bob.nii.gz").rename(scans / f"bob_{modality}.nii.gz")
+    seen: list[GradingInput] = []
+    grade = cmda_toy.ToyGrader.grade
+
+    def record(self: cmda_toy.ToyGrader, subject: GradingInput) -> KoosPrediction:
+        seen.append(subject)
+        return grade(self, subject)
+
+    monkeypatch.setattr(cmda_toy.ToyGrader, "grade", record)
+    grade_files(
+        trained, scans / f"bob_{modality}.nii.gz", tmp_path / "g.csv", registry=registry, progress=Silent()
+    )
+    subject = seen[0]
+    assert subject.real == modality
+    assert set(subject.images) == {"ceT1", "hrT2"}
+    fake = subject.images[Task().other(modality)].voxels
+    np.testing.assert_array_equal(fake, -subject.images[modality].voxels)  # the toy translator
+    assert subject.mask.voxels.shape == fake.shape
+
+
+def test_a_scan_that_the_preprocessor_doubts_is_named(
+    trained: Path, scans: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = cmda_toy.ToyPreprocessor.prepare
+    notes: list[str] = []
+
+    class Notes(Silent):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    def doubting(self: cmda_toy.ToyPreprocessor, case: Case) -> PreparedCase:
+        return replace(prepare(self, case), concerns=("the scan is upside down",))
+
+    monkeypatch.setattr(cmda_toy.ToyPreprocessor, "prepare", doubting)
+    segment_files(trained, scans / "anna_hrT2.nii.gz", tmp_path / "out", registry=registry, progress=Notes())
+    assert notes == ["case anna (hrT2): the scan is upside down"]
 
 
 def test_a_failed_grading_leaves_the_table_of_before(

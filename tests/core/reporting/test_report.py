@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cmda_core.errors import DataError, RunError
+from cmda_core.preparation import QUALITY_FILE, CaseQuality, read_quality, write_quality
 from cmda_core.reporting import write_report
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
@@ -77,6 +78,43 @@ def test_the_numbers_are_those_of_the_summary(written):
     assert "2.05 GiB" in text
 
 
+def test_reliability_is_drawn_for_every_grader(written):
+    page = Page(written.run / "report" / "index.html")
+    summary = json.loads((written.run / "evaluation" / "summary.json").read_text())
+    assert page.source.count('<svg class="reliability"') == len(summary["grading"]) == 2
+    scores = summary["grading"]["volumetrics"]
+    filled = [one for one in scores["reliability"] if one["cases"]]
+    for one in filled:
+        told = f"{one['cases']} cases: confidence {one['confidence']:.2f}, right {one['accuracy']:.2f}"
+        assert told in page.source
+    for key in ("ece", "brier", "rps"):
+        assert f"{scores[key]:.3f}" in page.text
+
+
+def test_graders_without_probabilities_have_scores_and_no_drawing(full):
+    for path in (full.run / "graded").glob("*/predictions.csv"):
+        path.write_text("\n".join(["case,class", *(f"{case},2" for case in full.cases)]))
+    full.evaluated()
+    page = Page(write_report(full.run))
+    summary = json.loads((full.run / "evaluation" / "summary.json").read_text())
+    assert summary["grading"]["volumetrics"]["ece"] is None
+    assert summary["grading"]["volumetrics"]["reliability"] == []
+    assert '<svg class="reliability"' not in page.source
+    assert "MA-MAE" in page.text
+
+
+def test_scans_that_stand_out_are_listed_first(full):
+    cases = [
+        CaseQuality("source", "plain", "ceT1", {"agreement": 0.3}, ()),
+        CaseQuality("test", "odd", "hrT2", {"agreement": 0.1}, ("the scan is turned by 39°", "<b>")),
+    ]
+    write_quality(full.run / "prepared" / QUALITY_FILE, cases)
+    page = Page(write_report(full.run))
+    assert "1 of 2 scans should be looked at" in page.text
+    assert "the scan is turned by 39°; <b>" in page.text
+    assert read_quality(full.run / "prepared" / QUALITY_FILE) == cases
+
+
 def test_it_shows_what_was_run(written):
     text = Page(written.run / "report" / "index.html").text
     for word in ("phantom demo", "msf-net", "nnunet", "2024-05-17 10:00", "perceptual", "packages.torch"):
@@ -119,6 +157,7 @@ def test_a_run_that_has_only_begun(fake_run):
         "The source scans have not been translated yet",
         "There are no scores of single cases",
         "No training has logged anything yet",
+        "The scans have not been prepared yet",
         "The run has no journal",
     ):
         assert sentence in text

@@ -171,7 +171,7 @@ def test_an_interrupted_fit_does_not_register_again(
     def refuse(*_: object) -> None:
         raise AssertionError("registered again")
 
-    monkeypatch.setattr("cmda_crossmoda.fitting.register", refuse)
+    monkeypatch.setattr("cmda_crossmoda.fitting.register_trusted", refuse)
 
     build(CONFIG, task).fit(data, Run(tmp_path / "run"))
 

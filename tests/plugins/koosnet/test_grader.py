@@ -19,6 +19,7 @@ from cmda_core.schema import Task
 from cmda_core.volumes import LabelVolume
 from cmda_koosnet.config import KoosNetConfig
 from cmda_koosnet.plugin import build, load, offer_graders
+from cmda_koosnet.sampling import stratified_batch
 
 Tiny = Callable[..., KoosNetConfig]
 RunIn = Callable[[Path], Run]
@@ -118,6 +119,28 @@ def test_everything_is_tuned_when_not_frozen(
     assert not torch.equal(before["convolutions.0.weight"], after["convolutions.0.weight"])
     original = encoder.copy_encoder().state_dict()
     assert not torch.equal(merged["fold-0.encoder.0.weight"], original["0.weight"])
+
+
+@pytest.mark.parametrize("name", ["paper", "not frozen"])
+def test_every_step_of_fine_tuning_sees_one_case_of_each_grade(
+    name: str, data: GradingData, tiny: Tiny, run_in: RunIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rare a grade is; ungraded source cases are not tuned on."""
+    rare = [case for case in data.annotated if case.grade != 3 or case is data.annotated[8]]
+    ungraded = replace(data.annotated[9], grade=None)
+    some = replace(data, annotated=tuple(rare), unannotated=(*data.unannotated, ungraded))
+    cases = [*some.annotated, *some.unannotated]
+    steps = []
+
+    def record(*arguments: object) -> list[int]:
+        drawn = stratified_batch(*arguments)  # type: ignore[arg-type]
+        steps.append([cases[index].grade for index in drawn])
+        return drawn
+
+    monkeypatch.setattr("cmda_koosnet.finetuning.stratified_batch", record)
+    trained(tiny(**VARIANTS[name], epochs=3), some, run_in(tmp_path))
+    assert len(steps) == 3 * -(-len(rare) // 4)
+    assert steps == [[1, 2, 3, 4]] * len(steps)
 
 
 @pytest.mark.parametrize("name", ["paper", "not frozen"])
