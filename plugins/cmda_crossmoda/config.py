@@ -115,7 +115,7 @@ class RegistrationConfig(PluginConfig):
     """What is done about doubtful ones."""
 
     threads: int = Field(default=1, ge=1)
-    """Threads per registration. The last digits of the result depend on it."""
+    """Threads per registration. With more than one, the last digits differ from run to run."""
 
 
 class IntensityConfig(PluginConfig):

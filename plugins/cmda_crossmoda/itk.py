@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,21 @@ from cmda_core.volumes.geometry import Matrix, spacing_of
 
 FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 """RAS+ to LPS+ and back."""
+
+
+@contextmanager
+def itk_threads(count: int) -> Iterator[None]:
+    """Let ITK work with so many threads for as long as the block runs.
+
+    The metrics of registrations ignore what a filter is told and take the global default; with more
+    than one thread they add up in any order, and the last digits differ from call to call.
+    """
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def index_image(voxels: NDArray[Any]) -> sitk.Image:

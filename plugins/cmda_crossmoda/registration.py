@@ -13,7 +13,7 @@ from cmda_core.schema import PluginConfig
 from cmda_core.volumes import Volume
 from cmda_core.volumes.geometry import Affine, Matrix
 from cmda_crossmoda.config import Metric, RegistrationConfig, RegistrationStage
-from cmda_crossmoda.itk import FLIP, affine_transform, matrix_of, placed_image, voxels_of
+from cmda_crossmoda.itk import FLIP, affine_transform, itk_threads, matrix_of, placed_image, voxels_of
 from cmda_crossmoda.quality import Quality, measure
 
 PLAUSIBLE_SCALE = (0.67, 1.5)
@@ -183,7 +183,6 @@ def _run_stage(
 ) -> tuple[sitk.Transform, float]:
     transform = _start_of(stage, start)
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(config.threads)
     if metric == "correlation":
         method.SetMetricAsCorrelation()
     else:
@@ -207,7 +206,8 @@ def _run_stage(
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(_bin_shrunk(fixed, stage.resolution_mm), _bin_shrunk(moving, stage.resolution_mm))
+    with itk_threads(config.threads):
+        method.Execute(_bin_shrunk(fixed, stage.resolution_mm), _bin_shrunk(moving, stage.resolution_mm))
     # ITK minimises: both metrics are negative similarities.
     return transform, -float(method.GetMetricValue())
 

@@ -62,3 +62,10 @@ def test_correlation_serves_within_a_modality(head: dict[str, Volume]) -> None:
 
     error = np.linalg.norm(to_mm(np.array(found.to_scan), LANDMARKS) - to_mm(true, LANDMARKS), axis=1)
     assert error.mean() < 0.5
+
+
+def test_the_same_pair_gives_the_same_bits(head: dict[str, Volume]) -> None:
+    results = {
+        register(head["hrT2"], head["ceT1"], "mutual-information", COARSE).model_dump_json() for _ in range(3)
+    }
+    assert len(results) == 1
