@@ -1,7 +1,8 @@
 """Typed configuration and data records: task, case, cohort, experiment."""
 
 from cmda_core.schema.cohort import Case, Cohort, Pose
-from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, PluginChoice, Runtime
+from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, Layout, PluginChoice, Runtime
+from cmda_core.schema.labels import LabelScheme, task_values
 from cmda_core.schema.settings import PluginConfig, apply_overrides, parse_settings, read_yaml
 from cmda_core.schema.task import Task
 
@@ -11,6 +12,8 @@ __all__ = [
     "Cohort",
     "DataConfig",
     "Experiment",
+    "LabelScheme",
+    "Layout",
     "PluginChoice",
     "PluginConfig",
     "Pose",
@@ -19,4 +22,5 @@ __all__ = [
     "apply_overrides",
     "parse_settings",
     "read_yaml",
+    "task_values",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cmda_core.evaluation.evaluate import evaluate_entries
 from cmda_core.evaluation.references import References
-from cmda_core.pipeline.stages.grade import PREDICTIONS
+from cmda_core.pipeline.stages.grade import PREDICTIONS, can_grade
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.reporting import write_report
 from cmda_core.schema import Cohort
@@ -22,8 +22,8 @@ def evaluate(workshop: Workshop, folder: Path) -> None:
     run, plan = workshop.folder, workshop.plan
     evaluation = evaluate_entries(
         {entry: run.stage("segmented", entry) for entry in plan.entries},
-        {name: run.stage("graded", name) / PREDICTIONS for name in plan.grader_names},
-        _of_test_cases(References.find(reference), workshop.dataset.test),
+        {name: run.stage("graded", name) / PREDICTIONS for name in plan.grader_names if can_grade(workshop)},
+        _of_test_cases(References.find(reference, workshop.dataset.values), workshop.dataset.test),
         workshop.task,
         jobs=workshop.run(folder).jobs,
     )

@@ -58,7 +58,9 @@ def write_predictions(path: Path, predictions: Iterable[KoosPrediction]) -> None
 
 
 def grading_stages(workshop: Workshop) -> list[Stage]:
-    """Training and prediction of every grader."""
+    """Training and prediction of every grader; none for a dataset without grades to learn from."""
+    if not can_grade(workshop):
+        return []
     segmented = f"segment:{workshop.plan.entry}"
     stages = []
     for grader in workshop.plan.graders:
@@ -75,6 +77,11 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
         folder = workshop.folder.stage("graded", name)
         stages.append(Stage("grade", folder, {}, tuple(inputs), partial(grade, name=name), name))
     return stages
+
+
+def can_grade(workshop: Workshop) -> bool:
+    """Whether a source case has a grade."""
+    return any(case.grade is not None for case in workshop.dataset.source)
 
 
 def _subjects(workshop: Workshop, cohort: str) -> Sequence[GradingCase]:
