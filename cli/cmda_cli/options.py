@@ -24,6 +24,17 @@ def _check_assignments(values: list[str] | None) -> list[str]:
     return values or []
 
 
+def assignments(values: Sequence[str] | None, example: str) -> dict[str, str]:
+    """``NAME=TEXT`` options as a mapping."""
+    result = {}
+    for value in values or ():
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise typer.BadParameter(f"{value!r}: expected NAME=TEXT, for example {example}.")
+        result[name.strip()] = text.strip()
+    return result
+
+
 TranslatorOption = Annotated[str | None, typer.Option("--translator", help="Translator plugin.")]
 SegmenterOption = Annotated[str | None, typer.Option("--segmenter", help="Segmenter plugin.")]
 GraderOption = Annotated[str | None, typer.Option("--grader", help="Grader plugin.")]

@@ -122,7 +122,7 @@ def _split(scan: _Name, modality: str, task: Task, person: Mapping[str, str]) ->
     for split in get_args(Split):
         if wanted == split:
             expected = task.source if split == "source" else task.target
-            return split if modality == expected else None  # type: ignore[no-any-return]
+            return split if modality == expected else None
     raise DataError(
         f"{PARTICIPANTS}: sub-{scan.entities['sub']}: split: expected source, target or test, got {wanted!r}."
     )

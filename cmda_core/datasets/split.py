@@ -50,6 +50,6 @@ def check_cases(dataset: Dataset, task: Task) -> None:
             seen[case.id] = cohort.name
             if case.modality != expected:
                 raise DataError(
-                    f"case {case.id}: is {case.modality}, but {cohort.name} scans of this task are {expected}. "
-                    "Correct the dataset, or task.source and task.target."
+                    f"case {case.id}: is {case.modality}, but {cohort.name} scans of this task are "
+                    f"{expected}. Correct the dataset, or task.source and task.target."
                 )
