@@ -11,6 +11,8 @@ from cmda_cli import options
 from cmda_cli.output import print_json, print_lines, print_notes, print_table
 from cmda_cli.session import session
 
+Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
+
 app = typer.Typer(help="Datasets on disk.", no_args_is_help=True, rich_markup_mode=None)
 
 JobsOption = Annotated[int, typer.Option(min=-1, help="Processes; -1 takes one per core.")]
@@ -55,10 +57,16 @@ def phantom(
 
 @app.command()
 def check(
-    root: Annotated[Path, typer.Argument(help="Folder of the dataset.")],
+    root: Annotated[Path, typer.Argument(help="Folder of the dataset, or its CSV manifest.")],
     experiment: Annotated[
         str, typer.Option(help="Experiment or preset whose task names modalities and structures.")
     ] = "paper",
+    layout: Annotated[
+        Layout | None, typer.Option(help="How files are named; found by looking if left out.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for contact sheets: a slice through the tumour of every case.")
+    ] = None,
     jobs: JobsOption = 1,
     as_json: options.JsonOption = False,
     verbose: options.VerboseOption = False,
@@ -66,23 +74,26 @@ def check(
 ) -> None:
     """Read a dataset, print what it holds and every defect; exit 1 if a case is unusable."""
     with session(verbose=verbose, debug=debug) as progress:
-        from cmda_core.datasets import check_dataset, read_crossmoda2022
+        from cmda_core.datasets import check_dataset, read_dataset
+        from cmda_core.datasets.check import summary
         from cmda_core.pipeline import load_experiment
+        from cmda_core.pipeline.plan import region_mm
+        from cmda_core.registry import Registry
 
-        dataset = read_crossmoda2022(root)
-        findings = check_dataset(dataset, load_experiment(experiment).task, jobs=jobs, progress=progress)
-    counts = {cohort.name: len(cohort) for cohort in dataset.cohorts}
-    errors = [finding for finding in findings if finding.severity == "error"]
+        chosen = load_experiment(experiment)
+        data = chosen.data.model_copy(update={"root": root, "layout": layout or "auto"})
+        dataset = read_dataset(data, chosen.task)
+        region = region_mm(chosen, Registry.installed())
+        result = check_dataset(
+            dataset, chosen.task, region_mm=region, pictures=pictures, jobs=jobs, progress=progress
+        )
     if as_json:
-        problems = [
-            {"case": f.case, "severity": f.severity, "file": f.file, "message": f.message} for f in findings
-        ]
-        print_json({"cases": counts, "findings": problems})
+        print_json(summary.as_json(result, dataset))
     else:
-        print_table(["cohort", "cases"], [[name, str(count)] for name, count in counts.items()])
-        print_lines(f"{f.severity}: {f.file or f.case or root}: {f.message}" for f in findings)
-        print_lines([f"{len(errors)} errors, {len(findings) - len(errors)} warnings"])
-    if errors:
+        print_lines([f"layout: {dataset.layout}"])
+        print_table(summary.COLUMNS, summary.table(result))
+        print_lines([*summary.lines(result, root), *result.pictures])
+    if result.errors:
         raise typer.Exit(1)
 
 
