@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cmda_core.schema import Runtime
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 

@@ -11,8 +11,6 @@ from cmda_cli import options
 from cmda_cli.output import print_json, print_lines, print_notes, print_table
 from cmda_cli.session import session
 
-Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
-
 app = typer.Typer(help="Datasets on disk.", no_args_is_help=True, rich_markup_mode=None)
 
 JobsOption = Annotated[int, typer.Option(min=-1, help="Processes; -1 takes one per core.")]
@@ -62,7 +60,7 @@ def check(
         str, typer.Option(help="Experiment or preset whose task names modalities and structures.")
     ] = "paper",
     layout: Annotated[
-        Layout | None, typer.Option(help="How files are named; found by looking if left out.")
+        options.Layout | None, typer.Option(help="How files are named; found by looking if left out.")
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for contact sheets: a slice through the tumour of every case.")

@@ -85,7 +85,7 @@ def check_dataset(
     Raises:
         OutputError: If a picture cannot be written.
     """
-    sheets = Sheets(pictures)
+    sheets = Sheets(pictures, task)
     scans: dict[str, tuple[ScanFacts, ...]] = {}
     findings: list[Finding] = []
     with (progress or Silent()).task("check", sum(map(len, dataset.cohorts))) as advance:

@@ -23,7 +23,7 @@ THICK = 1.2
 MOSTLY = 0.9
 """Share of the voxels that may be 0."""
 
-CLIPPED = 0.001
+CLIPPED = 0.002
 """Share of the voxels that may have the highest intensity."""
 
 FEW = 16
@@ -68,7 +68,7 @@ def intensity_findings(case: Case, found: Intensities) -> Iterator[Finding]:
         yield error(case, case.image, "all voxels have the same intensity. Export it again.", "intensities")
         return
     if found.different <= FEW:
-        message = f"has only {found.different} different intensities. Is it a label map?"
+        message = "has hardly any different intensities. Is it a label map?"
         yield warning(case, case.image, message, "intensities")
     elif found.highest > CLIPPED:
         message = (

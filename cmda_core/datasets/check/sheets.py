@@ -23,10 +23,12 @@ class Sheets:
 
     Args:
         folder: Where sheets are written; nothing draws none.
+        task: Names the structures.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, task: Task) -> None:
         self._folder = folder
+        self._task = task
         self._tiles: list[Panel] = []
         self._number = 1
         self.written: list[Path] = []
@@ -59,17 +61,26 @@ class Sheets:
         if self._folder is None:
             return
         path = self._folder / f"{cohort}-{self._number:02}.png"
-        save_png(path, contact_sheet(self._tiles))
+        save_png(path, contact_sheet(self._tiles, outline_colours(self._task)))
         self.written.append(path)
         self._number += 1
         self._tiles = []
 
 
+def outline_colours(task: Task) -> dict[str, str]:
+    """Colour of each structure's outline."""
+    from cmda_core.reporting.figures import ENTRY_COLOURS, REFERENCE_COLOUR
+
+    others = [name for name in task.structures if name != task.tumour]
+    return {
+        task.tumour: REFERENCE_COLOUR,
+        **{name: ENTRY_COLOURS[number % len(ENTRY_COLOURS)] for number, name in enumerate(others)},
+    }
+
+
 def tile_of(case: Case, scan: Volume | None, labels: LabelVolume | None, task: Task) -> Panel:
     """The axial slice where the tumour is largest, or the middle one, with the outlines of structures."""
     from cmda_core.reporting.figures import (
-        ENTRY_COLOURS,
-        REFERENCE_COLOUR,
         Outline,
         Panel,
         axial,
@@ -86,10 +97,10 @@ def tile_of(case: Case, scan: Volume | None, labels: LabelVolume | None, task: T
     if drawn is not None:
         tumour = drawn == task.tumour_label
         index = largest_section(tumour if tumour.any() else drawn > 0)
-        others = iter(ENTRY_COLOURS)
-        for structure, label in task.structures.items():
-            colour = REFERENCE_COLOUR if structure == task.tumour else next(others)
-            outlines.append(Outline(drawn[index] == label, colour, 1.0))
+        outlines = [
+            Outline(drawn[index] == task.structures[name], colour, 1.0)
+            for name, colour in outline_colours(task).items()
+        ]
     grade = "" if case.grade is None else f" · Koos {('I', 'II', 'III', 'IV')[case.grade - 1]}"
     return Panel(
         np.ascontiguousarray(stack.slices[index]),

@@ -17,10 +17,16 @@ EXTRAMEATAL, INTRAMEATAL, COCHLEA = 1, 2, 3
 
 
 def three_structures(scanned: Scanned) -> LabelVolume:
-    """The labels of crossMoDA 2023: the tumour is cut at the porus, the opening of the canal."""
+    """The labels of crossMoDA 2023: the tumour is cut at the porus, the opening of the canal.
+
+    A tumour of grade I has no part in the cistern, so its extrameatal label is absent.
+    """
     tumour = np.argwhere(scanned.labels.voxels == 1)
     labels = np.where(scanned.labels.voxels == 2, COCHLEA, 0).astype(np.uint8)
-    inside = _beyond_porus(scanned.subject, to_mm(scanned.labels.affine, tumour.astype(np.float64)))
+    if scanned.subject.tumour.bulb is None:
+        inside = np.ones(len(tumour), dtype=np.bool_)
+    else:
+        inside = _beyond_porus(scanned.subject, to_mm(scanned.labels.affine, tumour.astype(np.float64)))
     labels[tuple(tumour.T)] = np.where(inside, INTRAMEATAL, EXTRAMEATAL)
     return LabelVolume(labels, scanned.labels.affine, scanned.labels.case)
 
