@@ -101,9 +101,7 @@ def fill(contours: Sequence[Matrix], grid: Grid) -> NDArray[np.bool_]:
         index = to_mm(to_index.astype(np.float64), contour)
         k = round(float(index[:, 2].mean()))
         if np.abs(index[:, 2] - k).max() > PLANE_TOLERANCE or not 0 <= k < grid.shape[2]:
-            raise GeometryError(
-                "a contour does not lie on a slice of the series that it is said to belong to"
-            )
+            raise GeometryError("a contour lies on no slice of the series that it is said to belong to.")
         _flip_inside(mask[:, :, k], index[:, :2])
     return mask
 
