@@ -217,7 +217,8 @@ def _data_facts(dataset: Dataset) -> Mapping[str, object]:
     cases = [*dataset.source, *dataset.target, *dataset.test]
     paths = [path for case in cases for path in (case.image, case.labels, case.parcellation) if path]
     facts: dict[str, object] = {"files": file_facts(paths), "grades": [case.grade for case in cases]}
-    return facts if dataset.values is None else {**facts, "values": dict(dataset.values)}
+    merged = {value: label for value, label in (dataset.values or {}).items() if value != label}
+    return {**facts, "values": merged} if merged else facts
 
 
 def _reference_facts(reference: Path | None) -> object:

@@ -11,15 +11,15 @@ import pytest
 
 from cmda_core.datasets import check_dataset, read_dataset
 from cmda_core.datasets.dicom import convert_dicom
-from cmda_core.datasets.phantom.dataset import plan_cohort, write_cohort
-from cmda_core.datasets.phantom.layouts import LayoutName
+from cmda_core.datasets.phantom.dataset import plan_cohort, scan_subject
+from cmda_core.datasets.phantom.layouts import LayoutName, writer
 from cmda_core.datasets.phantom.presets import Preset
 from cmda_core.pipeline import run_experiment
 from cmda_core.progress import Silent
 from cmda_core.registry import Registry
 from cmda_core.schema import Case, Cohort, DataConfig, Experiment, Task
 
-LAYOUTS: dict[str, str] = {
+LAYOUTS: dict[LayoutName, str] = {
     "crossmoda2021": "crossmoda2021_reference",
     "crossmoda2022": "crossmoda2022_reference",
     "crossmoda2023": "crossmoda2023_reference",
@@ -29,17 +29,21 @@ LAYOUTS: dict[str, str] = {
 }
 """Where the held-out labels of each lie."""
 
+Finished = tuple[Case, dict[str, object]]
+"""A prepared case of a run, and its scores."""
+
 GRADED = ("crossmoda2022", "csv", "bids")
 
 
 @pytest.fixture(scope="module")
-def written(coarse: Preset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def written(coarse: Preset, tmp_path_factory: pytest.TempPathFactory) -> dict[LayoutName, Path]:
     plans = plan_cohort(coarse, source=1, target=1, test=1)
-    roots = {}
-    for layout in LAYOUTS:
-        roots[layout] = tmp_path_factory.mktemp(layout)
-        name: LayoutName = layout  # type: ignore[assignment]
-        write_cohort(roots[layout], coarse, plans, seed=1, jobs=1, progress=Silent(), layout=name)
+    scans = [scan_subject(coarse, plan, 1) for plan in plans]
+    roots = {layout: tmp_path_factory.mktemp(layout) for layout in LAYOUTS}
+    for layout, root in roots.items():
+        for scanned in scans:
+            writer(layout).write_scan(root, scanned)
+        writer(layout).write_tables(root, plans)
     converted = tmp_path_factory.mktemp("converted")
     convert_dicom(roots["dicom"], converted, Task())
     return {**roots, "dicom": converted}
@@ -50,7 +54,7 @@ def canonical(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_reads_the_same_scans(written: dict[str, Path], layout: str) -> None:
+def test_every_layout_reads_the_same_scans(written: dict[LayoutName, Path], layout: LayoutName) -> None:
     expected = read_dataset(DataConfig(root=written["crossmoda2022"]))
     found = read_dataset(DataConfig(root=written[layout]))
 
@@ -65,7 +69,7 @@ def test_every_layout_reads_the_same_scans(written: dict[str, Path], layout: str
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_passes_its_check(written: dict[str, Path], layout: str) -> None:
+def test_every_layout_passes_its_check(written: dict[LayoutName, Path], layout: LayoutName) -> None:
     result = check_dataset(read_dataset(DataConfig(root=written[layout])), Task())
 
     assert {finding.kind for finding in result.findings} <= {"grades"}
@@ -78,7 +82,7 @@ def experiment(root: Path, reference: Path, **changes: object) -> Experiment:
     return Experiment.model_validate(settings | plugins | changes)
 
 
-def run(chosen: Experiment, folder: Path) -> tuple[Case, dict[str, object]]:
+def run(chosen: Experiment, folder: Path) -> Finished:
     registry = Registry()
     registry.add(cmda_toy, "toy")
     summary = run_experiment(chosen, folder, registry=registry, progress=Silent())
@@ -87,16 +91,17 @@ def run(chosen: Experiment, folder: Path) -> tuple[Case, dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def expected(
-    written: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Case, dict[str, object]]:
+def expected(written: dict[LayoutName, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = written["crossmoda2022"]
     return run(experiment(root, root / LAYOUTS["crossmoda2022"]), tmp_path_factory.mktemp("run"))
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "crossmoda2022"])
 def test_every_layout_runs_to_the_same_labels_and_scores(
-    written: dict[str, Path], expected: tuple[Case, dict[str, object]], layout: str, tmp_path: Path
+    written: dict[LayoutName, Path],
+    expected: Finished,
+    layout: LayoutName,
+    tmp_path: Path,
 ) -> None:
     case, scores = expected
 
@@ -118,7 +123,7 @@ def flat(content: object, prefix: str = "") -> dict[str, float]:
     }
 
 
-def test_a_task_that_names_the_parts_keeps_them(written: dict[str, Path], tmp_path: Path) -> None:
+def test_a_task_that_names_the_parts_keeps_them(written: dict[LayoutName, Path], tmp_path: Path) -> None:
     root = written["crossmoda2023"]
     parts = {"vs-extrameatal": 1, "vs-intrameatal": 2, "cochlea": 3}
     task = {"structures": parts, "tumour": "vs-extrameatal"}
@@ -133,7 +138,7 @@ def test_a_task_that_names_the_parts_keeps_them(written: dict[str, Path], tmp_pa
 def test_an_intracanalicular_tumour_has_no_extrameatal_label(coarse: Preset, tmp_path: Path) -> None:
     (plan,) = plan_cohort(coarse, source=4, target=0, test=0)[3:]
     assert plan.grade == 1
-    write_cohort(tmp_path, coarse, [plan], seed=1, jobs=1, progress=Silent(), layout="crossmoda2023")
+    writer("crossmoda2023").write_scan(tmp_path, scan_subject(coarse, plan, 1))
 
     (path,) = tmp_path.rglob("*_Label.nii.gz")
     assert np.unique(canonical(path)).tolist() == [0, 2, 3]
