@@ -11,16 +11,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from cmda_core.datasets.phantom.dataset import write_case
-from cmda_core.datasets.phantom.layouts.crossmoda import CROSSMODA
-from cmda_core.datasets.phantom.plan import Plan
+from cmda_core.datasets.phantom.dataset import (
+    REFERENCE_FOLDER,
+    SOURCE_FOLDER,
+    TARGET_FOLDER,
+    Plan,
+    write_case,
+)
 from cmda_core.datasets.phantom.presets import PRESETS
 from cmda_core.volumes import read_labels, read_volume
 
-LAYOUT = CROSSMODA["crossmoda2022"]
 ROWS = (
-    ("ceT1", "source", LAYOUT.folders["source"], LAYOUT.folders["source"]),
-    ("hrT2", "target", LAYOUT.folders["target"], LAYOUT.reference),
+    ("ceT1", "source", SOURCE_FOLDER, SOURCE_FOLDER),
+    ("hrT2", "target", TARGET_FOLDER, REFERENCE_FOLDER),
 )
 
 

@@ -12,6 +12,12 @@ from joblib import Parallel, delayed
 from cmda_core.datasets.phantom.acquisition import place_grid, receive, structure_signals
 from cmda_core.datasets.phantom.anatomy import Subject, draw_subject
 from cmda_core.datasets.phantom.layouts import LayoutName, writer
+from cmda_core.datasets.phantom.layouts.crossmoda import (
+    REFERENCE_FOLDER,
+    SOURCE_FOLDER,
+    TARGET_FOLDER,
+    TEST_FOLDER,
+)
 from cmda_core.datasets.phantom.plan import Plan, Scanned
 from cmda_core.datasets.phantom.presets import PRESETS, Centre, Preset, PresetName
 from cmda_core.datasets.phantom.rendering import paint
@@ -20,6 +26,21 @@ from cmda_core.datasets.split import Split
 from cmda_core.errors import ConfigError
 from cmda_core.progress import Progress, Silent
 from cmda_core.volumes import Volume
+
+__all__ = [
+    "GRADE_CYCLES",
+    "REFERENCE_FOLDER",
+    "SOURCE_FOLDER",
+    "TARGET_FOLDER",
+    "TEST_FOLDER",
+    "Plan",
+    "Scanned",
+    "plan_cohort",
+    "scan_subject",
+    "write_case",
+    "write_cohort",
+    "write_phantom",
+]
 
 GRADE_CYCLES: dict[Split, tuple[int, ...]] = {
     "source": (3, 2, 4, 1),

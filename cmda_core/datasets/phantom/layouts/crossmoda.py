@@ -14,6 +14,11 @@ from cmda_core.volumes import LabelVolume, write_volume
 
 OPERATED = "post-operative-london"
 
+SOURCE_FOLDER = Path("crossmoda2022_training/training_source")
+TARGET_FOLDER = Path("crossmoda2022_training/training_target")
+TEST_FOLDER = Path("crossmoda2022_validation/validation")
+REFERENCE_FOLDER = Path("crossmoda2022_reference")
+
 
 def _two_structures(scanned: Scanned) -> LabelVolume:
     return scanned.labels
@@ -70,35 +75,29 @@ def infos(plans: Sequence[Plan], name: Callable[[Plan], str]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _folders(source: str, target: str, test: str) -> dict[Split, Path]:
-    return {"source": Path(source), "target": Path(target), "test": Path(test)}
-
-
 CROSSMODA: Mapping[str, CrossmodaWriter] = {
     "crossmoda2021": CrossmodaWriter(
-        _folders(
-            "crossmoda_training/source_training", "crossmoda_training/target_training", "target_validation"
-        ),
+        {
+            "source": Path("crossmoda_training/source_training"),
+            "target": Path("crossmoda_training/target_training"),
+            "test": Path("target_validation"),
+        },
         Path("crossmoda2021_reference"),
         name=lambda plan: f"crossmoda_{plan.number}",
     ),
     "crossmoda2022": CrossmodaWriter(
-        _folders(
-            "crossmoda2022_training/training_source",
-            "crossmoda2022_training/training_target",
-            "crossmoda2022_validation/validation",
-        ),
-        Path("crossmoda2022_reference"),
+        {"source": SOURCE_FOLDER, "target": TARGET_FOLDER, "test": TEST_FOLDER},
+        REFERENCE_FOLDER,
         name=lambda plan: plan.case,
         parcellation=Path("training_source_GIF/training_source_GIF"),
         table=Path("crossmoda2022_training/infos_source_training.csv"),
     ),
     "crossmoda2023": CrossmodaWriter(
-        _folders(
-            "crossmoda23_training/TrainingSource",
-            "crossmoda23_training/TrainingTarget",
-            "crossmoda23_validation",
-        ),
+        {
+            "source": Path("crossmoda23_training/TrainingSource"),
+            "target": Path("crossmoda23_training/TrainingTarget"),
+            "test": Path("crossmoda23_validation"),
+        },
         Path("crossmoda2023_reference"),
         name=lambda plan: f"crossmoda2023_{plan.centre}_{plan.number}",
         suffix="T2",
