@@ -45,10 +45,18 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessorOffer(Offer):
-    """A preprocessor: ``build`` makes an unfitted one, ``load`` restores one that ``save`` wrote."""
+    """A preprocessor.
+
+    Attributes:
+        build: Makes an unfitted preprocessor from its settings and the task.
+        load: Restores a preprocessor from a folder that its ``save`` wrote.
+        region_mm: Edges of the region that it cuts out of a scan with these settings, from right to left,
+            front to back and foot to head in mm, so that scans that do not fill it can be found.
+    """
 
     build: Callable[[Any, Task], Preprocessor]
     load: Callable[[Path], Preprocessor]
+    region_mm: Callable[[Any], tuple[float, float, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 
@@ -18,6 +19,17 @@ def _check_assignments(values: list[str] | None) -> list[str]:
         if not equals or not key.strip():
             raise typer.BadParameter(f"{value!r}: expected KEY=VALUE, for example translator.epochs=50.")
     return values or []
+
+
+def assignments(values: Sequence[str] | None, example: str) -> dict[str, str]:
+    """``NAME=TEXT`` options as a mapping."""
+    result = {}
+    for value in values or ():
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise typer.BadParameter(f"{value!r}: expected NAME=TEXT, for example {example}.")
+        result[name.strip()] = text.strip()
+    return result
 
 
 TranslatorOption = Annotated[str | None, typer.Option("--translator", help="Translator plugin.")]

@@ -38,6 +38,12 @@ def print_note(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def print_notes(messages: Iterable[str]) -> None:
+    """Print lines that are not results."""
+    for message in messages:
+        print_note(message)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """Print a table; one that does not go to a terminal is as wide as its content."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")

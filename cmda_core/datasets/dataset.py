@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,17 @@ class Dataset:
         unpaired: Recognised files that no case uses, because the file that they belong to is
             missing: scans of the source modality without labels, and labels or parcellations
             without a scan.
+        layout: How the files are named; empty if the dataset was not read from a folder.
+        values: Label of the task by value of the label files; nothing if the files hold the task's
+            labels already.
     """
 
     source: Cohort
     target: Cohort
     test: Cohort
     unpaired: tuple[Path, ...] = ()
+    layout: str = ""
+    values: Mapping[int, int] | None = None
 
     @property
     def cohorts(self) -> tuple[Cohort, Cohort, Cohort]:

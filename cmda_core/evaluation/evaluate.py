@@ -17,6 +17,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
+from cmda_core.datasets.labels import read_task_labels
 from cmda_core.errors import DataError
 from cmda_core.evaluation.predictions import (
     GRADES_FILE,
@@ -88,6 +89,7 @@ def evaluate_folders(
     task: Task,
     *,
     out: Path | None = None,
+    values: Mapping[int, int] | None = None,
     definition: Definition = "challenge",
     jobs: int = 1,
 ) -> Evaluation:
@@ -95,9 +97,12 @@ def evaluate_folders(
 
     Args:
         predictions: Holds ``<case>_Label.nii.gz`` or ``<case>.nii.gz``, ``predictions.csv``, or both.
-        reference: Holds ``<case>_Label.nii.gz``, ``infos_*.csv``, or both, in any nesting.
+        reference: Holds ``<case>_Label.nii.gz``, ``infos_*.csv``, or both, in any nesting; or a CSV
+            manifest.
         task: Names the structures.
         out: Where to write the tables, if anywhere.
+        values: Label of the task by value of the reference's label maps. Predictions hold the
+            task's labels.
         definition: Which ASSD.
         jobs: Processes.
 
@@ -106,7 +111,7 @@ def evaluate_folders(
         GeometryError: If a prediction is not on the grid of its reference.
         OutputError: If the tables cannot be written.
     """
-    references = References.find(reference)
+    references = References.find(reference, values)
     entry = predictions.resolve().name
     table = predictions / GRADES_FILE
     graders = {entry: table} if table.is_file() else {}
@@ -167,16 +172,21 @@ def _score_all(
     found: Mapping[str, Path], references: References, task: Task, definition: Definition, jobs: int
 ) -> list[StructureScore]:
     work = (
-        joblib.delayed(_score_files)(found.get(case), path, task, case, definition)
+        joblib.delayed(_score_files)(found.get(case), path, references.values, task, case, definition)
         for case, path in references.labels.items()
     )
     return [score for of_case in joblib.Parallel(n_jobs=jobs)(work) for score in of_case]
 
 
 def _score_files(
-    prediction: Path | None, reference: Path, task: Task, case: str, definition: Definition
+    prediction: Path | None,
+    reference: Path,
+    values: Mapping[int, int] | None,
+    task: Task,
+    case: str,
+    definition: Definition,
 ) -> list[StructureScore]:
-    truth = read_labels(reference, case)
+    truth = read_task_labels(reference, case, values)
     if prediction is None:
         return score_missing(truth, task.structures, case)
     return score_case(read_labels(prediction, case), truth, task.structures, case, definition)

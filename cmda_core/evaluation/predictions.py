@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmda_core.errors import DataError
-from cmda_core.evaluation.references import LABEL_ENDINGS, label_case, read_rows
+from cmda_core.evaluation.references import LABEL_ENDINGS, label_case
 from cmda_core.evaluation.tables import PROBABILITY_COLUMNS
+from cmda_core.tables import read_rows
 
 GRADES_FILE = "predictions.csv"
 """Name of the table of predicted grades in a submission to the challenge."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmda_core.datasets.grades import read_grades
+from cmda_core.datasets.manifest import manifest_rows
 from cmda_core.errors import DataError
 
 LABEL_ENDINGS = ("_Label.nii.gz", "_Label.nii")
@@ -21,35 +22,43 @@ class References:
         folder: Where they were found.
         labels: Label map of each case.
         grades: Koos grade 1 to 4 of each case that has one.
+        values: Label of the task by value of the label maps; nothing if they hold the task's labels.
     """
 
     folder: Path
     labels: Mapping[str, Path]
     grades: Mapping[str, int]
+    values: Mapping[int, int] | None = None
 
     @classmethod
-    def find(cls, folder: Path) -> References:
-        """Search a folder and all folders in it.
+    def find(cls, folder: Path, values: Mapping[int, int] | None = None) -> References:
+        """Search a folder and all folders in it, or read the target and test rows of a CSV manifest.
 
         Label maps are ``<case>_Label.nii.gz``; grades stand in ``infos_*.csv`` with the columns
         ``crossmoda_name`` and ``koos``. Whatever is not a grade of 1 to 4 there, such as
         ``post-operative-london``, means that the case has none.
 
+        Args:
+            folder: The folder, or the manifest.
+            values: Label of the task by value of the label maps.
+
         Raises:
             DataError: If the folder is missing, holds neither labels nor grades, or holds two
                 label maps of one case; or if a table lacks a column.
         """
-        if not folder.is_dir():
+        if folder.is_file():
+            labels, grades = _read_manifest(folder)
+        elif folder.is_dir():
+            labels, grades = _find_labels(folder), {}
+            for path in sorted(folder.rglob("infos_*.csv")):
+                grades |= read_grades(path)
+        else:
             raise DataError(f"{folder}: no such folder. Name the folder that holds the references.")
-        labels = _find_labels(folder)
-        grades: dict[str, int] = {}
-        for path in sorted(folder.rglob("infos_*.csv")):
-            grades.update(_read_infos(path))
         if not labels and not grades:
             raise DataError(
                 f"{folder}: holds no references. Expected files named <case>_Label.nii.gz, or infos_*.csv."
             )
-        return cls(folder, labels, grades)
+        return cls(folder, labels, grades, values)
 
 
 def label_case(path: Path) -> str | None:
@@ -58,37 +67,6 @@ def label_case(path: Path) -> str | None:
         if path.name.endswith(ending):
             return path.name.removesuffix(ending)
     return None
-
-
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file by the names of its columns.
-
-    Args:
-        path: UTF-8, with or without byte order mark, with any line ending.
-        columns: Columns that it must have, in any order.
-
-    Returns:
-        One mapping per row, without blanks around names and values.
-
-    Raises:
-        DataError: If the file cannot be read or lacks a column.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = names
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise DataError(
-            f"{path}: expected the columns {', '.join(columns)}, got {', '.join(names) or 'none'}."
-        )
-    return rows
 
 
 def _find_labels(folder: Path) -> dict[str, Path]:
@@ -103,6 +81,7 @@ def _find_labels(folder: Path) -> dict[str, Path]:
     return labels
 
 
-def _read_infos(path: Path) -> dict[str, int]:
-    rows = read_rows(path, ("crossmoda_name", "koos"))
-    return {row["crossmoda_name"]: int(row["koos"]) for row in rows if row["koos"] in {"1", "2", "3", "4"}}
+def _read_manifest(path: Path) -> tuple[dict[str, Path], dict[str, int]]:
+    rows = [row for row in manifest_rows(path) if row.split in ("target", "test")]
+    labels = {row.case: row.labels for row in rows if row.labels is not None}
+    return labels, {row.case: row.grade for row in rows if row.grade is not None}

@@ -129,6 +129,21 @@ def make_plan(experiment: Experiment, registry: Registry) -> Plan:
     return plan
 
 
+def region_mm(experiment: Experiment, registry: Registry) -> tuple[float, float, float] | None:
+    """Edges of the region that the experiment's preprocessor cuts out of a scan, if it says so.
+
+    Returns:
+        From right to left, front to back and foot to head, mm.
+
+    Raises:
+        UnknownPluginError: If the preprocessor is not installed.
+        ConfigError: If a setting of it cannot be used.
+    """
+    choice = experiment.preprocessor
+    chosen = _chosen(registry.preprocessor(choice.plugin), choice, "preprocessor")
+    return None if chosen.offer.region_mm is None else chosen.offer.region_mm(chosen.config)
+
+
 def _check_graders(plan: Plan) -> None:
     names = [grader.offer.name for grader in plan.graders]
     for name in names:

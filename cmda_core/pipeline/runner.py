@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from cmda_core.datasets import Dataset, read_dataset
 from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError
+from cmda_core.evaluation.references import References
 from cmda_core.files import write_json, write_text
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
@@ -85,7 +86,7 @@ def run_experiment(
             found out before the first long step, and before anything in the folder changes.
     """
     plan = make_plan(experiment, registry)
-    dataset = read_dataset(experiment.data)
+    dataset = read_dataset(experiment.data, experiment.task)
     _check_reference(experiment)
     run_folder = RunFolder(folder)
     run_folder.create()
@@ -211,19 +212,23 @@ def _interruptible() -> Iterator[None]:
 
 def _check_reference(experiment: Experiment) -> None:
     reference = experiment.data.reference
-    if reference is not None and not reference.is_dir():
-        raise ConfigError(f"data.reference: {reference} is not a folder. Correct it, or leave it out.")
+    if reference is not None and not reference.exists():
+        raise ConfigError(f"data.reference: {reference} is not there. Correct it, or leave it out.")
 
 
 def _data_facts(dataset: Dataset) -> Mapping[str, object]:
     cases = [*dataset.source, *dataset.target, *dataset.test]
     paths = [path for case in cases for path in (case.image, case.labels, case.parcellation) if path]
-    return {"files": file_facts(paths), "grades": [case.grade for case in cases]}
+    facts: dict[str, object] = {"files": file_facts(paths), "grades": [case.grade for case in cases]}
+    merged = {value: label for value, label in (dataset.values or {}).items() if value != label}
+    return {**facts, "values": merged} if merged else facts
 
 
 def _reference_facts(reference: Path | None) -> object:
     if reference is None:
         return None
+    if reference.is_file():
+        return file_facts([reference, *References.find(reference).labels.values()])
     return file_facts(sorted(path for path in reference.rglob("*") if path.is_file()))
 
 

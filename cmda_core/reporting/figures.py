@@ -121,7 +121,7 @@ def montage(panels: Sequence[Panel]) -> Figure:
     left = 0.0
     for panel, width in zip(panels, widths, strict=True):
         axes = figure.add_axes((left / size[0], 0.0, width / size[0], PANEL_HEIGHT / size[1]))
-        _draw(axes, panel)
+        draw_panel(axes, panel)
         left += width + gap
     return figure
 
@@ -180,7 +180,8 @@ def _width(panel: Panel) -> float:
     return PANEL_HEIGHT * (view.right - view.left) / (view.bottom - view.top)
 
 
-def _draw(axes: Any, panel: Panel) -> None:
+def draw_panel(axes: Any, panel: Panel, *, fontsize: int = 10) -> None:
+    """Draw a panel on axes of matplotlib."""
     rows, columns = panel.slice.shape
     height, width = rows * panel.spacing[0], columns * panel.spacing[1]
     axes.imshow(
@@ -204,7 +205,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     if panel.frame is not None:
         axes.add_patch(_rectangle(panel.frame))
     if panel.title:
-        axes.set_title(f" {panel.title}", color="#e8eaed", fontsize=10, pad=4, loc="left")
+        axes.set_title(f" {panel.title}", color="#e8eaed", fontsize=fontsize, pad=4, loc="left")
 
 
 def _rectangle(box: Box) -> Rectangle:

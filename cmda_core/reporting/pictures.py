@@ -10,6 +10,7 @@ from typing import TypeVar
 import pandas as pd
 
 from cmda_core.datasets import read_dataset
+from cmda_core.datasets.labels import read_task_labels
 from cmda_core.errors import CmdaError
 from cmda_core.evaluation.references import References
 from cmda_core.reporting.figures import ENTRY_COLOURS, save_png
@@ -76,14 +77,15 @@ def draw_segmentations(run: FinishedRun, folder: Path) -> Gallery:
     if not names:
         return Gallery((), ("No scan has been segmented yet.",))
     try:
-        scans = {case.id: case for case in read_dataset(run.experiment.data).test}
+        dataset = read_dataset(run.experiment.data, run.experiment.task)
     except CmdaError as error:
         return Gallery((), (f"The scans cannot be shown: {error}",))
-    labels, notes = _reference_labels(run)
+    scans = {case.id: case for case in dataset.test}
+    references, notes = _references(run, dataset.values)
     pictures = []
     for number, name in enumerate(_chosen(sorted(names), run.per_case, MOST_SEGMENTATIONS), 1):
         try:
-            scan = _segmented_scan(name, scans, predictions, labels)
+            scan = _segmented_scan(name, scans, predictions, references)
         except CmdaError as error:
             notes.append(f"{name} cannot be shown: {error}")
             continue
@@ -147,30 +149,36 @@ def _image(case: Case) -> Volume:
     return read_volume(case.image, case.modality, case.id)
 
 
-def _reference_labels(run: FinishedRun) -> tuple[Mapping[str, Path], list[str]]:
-    folder = run.experiment.data.reference
-    if folder is None:
-        return {}, ["The run has no reference: the pictures show what was found, not what is there."]
+def _references(run: FinishedRun, values: Mapping[int, int] | None) -> tuple[References | None, list[str]]:
+    path = run.experiment.data.reference
+    if path is None:
+        return None, ["The run has no reference: the pictures show what was found, not what is there."]
     try:
-        return References.find(folder).labels, []
+        return References.find(path, values), []
     except CmdaError as error:
-        return {}, [f"The reference cannot be shown: {error}"]
+        return None, [f"The reference cannot be shown: {error}"]
 
 
 def _segmented_scan(
-    name: str, scans: Mapping[str, Case], predictions: Mapping[str, Path], references: Mapping[str, Path]
+    name: str, scans: Mapping[str, Case], predictions: Mapping[str, Path], references: References | None
 ) -> SegmentedScan:
     if name not in scans:
         raise CmdaError("the dataset has no such scan any more.")
     image = _image(scans[name])
     paths = {entry: folder / f"{name}_Label.nii.gz" for entry, folder in predictions.items()}
-    found = {entry: _labels_on(image, path, name) for entry, path in paths.items() if path.is_file()}
-    reference = _labels_on(image, references[name], name) if name in references else None
-    return SegmentedScan(image, found, reference)
+    found = {
+        entry: _on_grid(image, path, read_labels(path, name))
+        for entry, path in paths.items()
+        if path.is_file()
+    }
+    if references is None or name not in references.labels:
+        return SegmentedScan(image, found)
+    truth = references.labels[name]
+    labels = read_task_labels(truth, name, references.values)
+    return SegmentedScan(image, found, _on_grid(image, truth, labels))
 
 
-def _labels_on(image: Volume, path: Path, case: str) -> LabelVolume:
-    labels = read_labels(path, case)
+def _on_grid(image: Volume, path: Path, labels: LabelVolume) -> LabelVolume:
     require_same_grid(image.grid, labels.grid, ("the scan", path.name))
     return labels
 

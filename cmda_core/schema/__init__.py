@@ -1,7 +1,16 @@
 """Typed configuration and data records: task, case, cohort, experiment."""
 
 from cmda_core.schema.cohort import Case, Cohort, Pose
-from cmda_core.schema.experiment import Baselines, DataConfig, Experiment, Grading, PluginChoice, Runtime
+from cmda_core.schema.experiment import (
+    Baselines,
+    DataConfig,
+    Experiment,
+    Grading,
+    Layout,
+    PluginChoice,
+    Runtime,
+)
+from cmda_core.schema.labels import LabelScheme, task_values
 from cmda_core.schema.settings import (
     PluginConfig,
     apply_overrides,
@@ -18,6 +27,8 @@ __all__ = [
     "DataConfig",
     "Experiment",
     "Grading",
+    "LabelScheme",
+    "Layout",
     "PluginChoice",
     "PluginConfig",
     "Pose",
@@ -27,4 +38,5 @@ __all__ = [
     "parse_settings",
     "portable_settings",
     "read_yaml",
+    "task_values",
 ]

@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from cmda_core.schema.labels import LabelScheme
 from cmda_core.schema.settings import PluginConfig
 from cmda_core.schema.task import Task
+
+Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
+"""How the files of a dataset are named."""
 
 
 class PluginChoice(BaseModel):
@@ -28,14 +32,23 @@ class PluginChoice(BaseModel):
 class DataConfig(PluginConfig):
     """Where the scans are."""
 
-    layout: Literal["crossmoda2022"] = "crossmoda2022"
-    """How files and folders are named."""
+    layout: Layout = "auto"
+    """How files and folders are named; ``auto`` finds out by looking at the folder."""
 
     root: Path = Path("data")
-    """Folder of the dataset; relative to the experiment file."""
+    """Folder of the dataset, or the CSV manifest itself; relative to the experiment file."""
 
     reference: Path | None = None
-    """Folder with the held-out labels and grades of the test scans, for the evaluation only."""
+    """Folder (or CSV manifest) with the held-out labels and grades of the test scans, for the evaluation
+    only."""
+
+    labels: LabelScheme | None = None
+    """Values of each structure in the label files, such as ``{vs: [1, 2], cochlea: 3}``; several values
+    are merged into one structure. Left out: the layout's, or else those of the task."""
+
+    scans: dict[str, str] = Field(default={})
+    """For ``bids``: which images are of a modality, as a pattern for names without folder and ending.
+    Left out: ``*_ce-*_T1w`` is ceT1, ``*_T2w`` is hrT2, and ``*_NAME`` any other modality."""
 
 
 class Baselines(PluginConfig):

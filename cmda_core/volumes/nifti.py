@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,30 @@ def read_grid(path: Path) -> Grid:
     """
     image = _open(path)
     return Grid.model_validate({"shape": image.shape, "affine": _affine(image, path)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """The two places that a NIfTI header can give a volume.
+
+    Attributes:
+        qform: Voxel index to RAS+ mm, if the header says that it is valid.
+        sform: The same; it is the one that is read where there are both.
+    """
+
+    qform: NDArray[np.float64] | None
+    sform: NDArray[np.float64] | None
+
+
+def read_placement(path: Path) -> Placement:
+    """Read what the header of a file says of its place.
+
+    Raises:
+        DataError: If the file is missing or is not a NIfTI file.
+        GeometryError: If it is not three-dimensional.
+    """
+    header = _open(path).header
+    return Placement(header.get_qform(coded=True)[0], header.get_sform(coded=True)[0])
 
 
 def write_volume(path: Path, volume: Volume | LabelVolume, *, step: float | None = None) -> None:

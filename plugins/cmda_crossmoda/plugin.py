@@ -23,6 +23,11 @@ def load(folder: Path) -> Preprocessor:
     return load_preprocessor(folder)
 
 
+def region_mm(config: CrossmodaConfig) -> tuple[float, float, float]:
+    i, j, k = (edge * count for edge, count in zip(config.spacing_mm, config.shape, strict=True))
+    return i, j, k
+
+
 OFFER = PreprocessorOffer(
     name="crossmoda",
     summary="Histogram matching, affine registration to one atlas, a fixed region around the tumours.",
@@ -30,6 +35,7 @@ OFFER = PreprocessorOffer(
     reference="https://doi.org/10.1007/978-3-031-44153-0_5",
     build=build,
     load=load,
+    region_mm=region_mm,
 )
 
 

@@ -14,11 +14,19 @@ from cmda_cli.session import session
 
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Folder with label maps, predictions.csv, or both.")],
-    reference: Annotated[Path, typer.Argument(help="Folder with the true label maps and grades.")],
+    reference: Annotated[
+        Path, typer.Argument(help="Folder with the true label maps and grades, or a CSV manifest.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder for per_case.csv and summary.json.")] = None,
     experiment: Annotated[
         str, typer.Option(help="Experiment or preset whose task names the structures.")
     ] = "paper",
+    layout: Annotated[
+        options.Layout | None,
+        typer.Option(
+            help="Layout whose label values the reference has; the experiment's, or what the names tell."
+        ),
+    ] = None,
     assd: Annotated[
         Literal["challenge", "pooled"], typer.Option(help="Definition of the surface distance.")
     ] = "challenge",
@@ -29,11 +37,16 @@ def evaluate(
 ) -> None:
     """Score predictions: Dice, ASSD and HD95 per case; MA-MAE and MAMSE of grades."""
     with session(verbose=verbose, debug=debug):
+        from cmda_core.datasets.layouts import reference_values
         from cmda_core.evaluation.evaluate import evaluate_folders
         from cmda_core.pipeline import load_experiment
 
-        task = load_experiment(experiment).task
-        scores = evaluate_folders(predictions, reference, task, out=out, definition=assd, jobs=jobs)
+        chosen = load_experiment(experiment)
+        data = chosen.data.model_copy(update={"layout": layout or chosen.data.layout})
+        values = reference_values(data, chosen.task, reference)
+        scores = evaluate_folders(
+            predictions, reference, chosen.task, out=out, values=values, definition=assd, jobs=jobs
+        )
     _print_gaps(
         "not predicted, scored as missed", [c for some in scores.not_predicted.values() for c in some]
     )

@@ -1,4 +1,4 @@
-"""A physical phantom of vestibular schwannoma scans, in the folder layout of crossMoDA 2022."""
+"""A physical phantom of vestibular schwannoma scans, in the layouts that people have on disk."""
 
 from cmda_core.datasets.phantom.dataset import write_phantom
 

@@ -1,36 +1,46 @@
-"""Writes a phantom cohort in the folder layout of crossMoDA 2022."""
+"""Writes a phantom cohort: who is in it, their scans, their files."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from joblib import Parallel, delayed
 
 from cmda_core.datasets.phantom.acquisition import place_grid, receive, structure_signals
 from cmda_core.datasets.phantom.anatomy import Subject, draw_subject
-from cmda_core.datasets.phantom.contrast import Modality
+from cmda_core.datasets.phantom.layouts import LayoutName, writer
+from cmda_core.datasets.phantom.layouts.crossmoda import (
+    REFERENCE_FOLDER,
+    SOURCE_FOLDER,
+    TARGET_FOLDER,
+    TEST_FOLDER,
+)
+from cmda_core.datasets.phantom.plan import Plan, Scanned
 from cmda_core.datasets.phantom.presets import PRESETS, Centre, Preset, PresetName
 from cmda_core.datasets.phantom.rendering import paint
 from cmda_core.datasets.phantom.tumour import koos_grade
+from cmda_core.datasets.split import Split
 from cmda_core.errors import ConfigError
-from cmda_core.files import write_text
 from cmda_core.progress import Progress, Silent
-from cmda_core.volumes import LabelVolume, Volume, write_volume
+from cmda_core.volumes import Volume
 
-Split = Literal["source", "target", "test"]
-
-SOURCE_FOLDER = Path("crossmoda2022_training/training_source")
-TARGET_FOLDER = Path("crossmoda2022_training/training_target")
-SOURCE_TABLE = Path("crossmoda2022_training/infos_source_training.csv")
-PARCELLATION_FOLDER = Path("training_source_GIF/training_source_GIF")
-TEST_FOLDER = Path("crossmoda2022_validation/validation")
-REFERENCE_FOLDER = Path("crossmoda2022_reference")
-REFERENCE_TABLE = REFERENCE_FOLDER / "infos_reference.csv"
+__all__ = [
+    "GRADE_CYCLES",
+    "REFERENCE_FOLDER",
+    "SOURCE_FOLDER",
+    "TARGET_FOLDER",
+    "TEST_FOLDER",
+    "Plan",
+    "Scanned",
+    "plan_cohort",
+    "scan_subject",
+    "write_case",
+    "write_cohort",
+    "write_phantom",
+]
 
 GRADE_CYCLES: dict[Split, tuple[int, ...]] = {
     "source": (3, 2, 4, 1),
@@ -38,32 +48,6 @@ GRADE_CYCLES: dict[Split, tuple[int, ...]] = {
     "test": (2, 3, 1, 4),
 }
 """Order in which grades are dealt out; source and target have different mixes."""
-
-OPERATED = "post-operative-london"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A case that is to be made.
-
-    Attributes:
-        case: Name without endings.
-        split: Part of the cohort.
-        centre: Hospital.
-        grade: Koos grade of its tumour.
-        operated: Whether its grade is withheld, as of operated patients.
-    """
-
-    case: str
-    split: Split
-    centre: Centre
-    grade: int
-    operated: bool = False
-
-    @property
-    def modality(self) -> Modality:
-        """What is scanned in this split."""
-        return "ceT1" if self.split == "source" else "hrT2"
 
 
 def write_phantom(
@@ -74,12 +58,14 @@ def write_phantom(
     target: int | None = None,
     test: int | None = None,
     seed: int = 0,
+    layout: LayoutName = "crossmoda2022",
     jobs: int = 1,
     progress: Progress = Silent(),  # noqa: B008  # it has no state
 ) -> None:
     """Write a cohort of phantom subjects; the same arguments give the same bytes.
 
-    Labels and grades of the target and test cases lie apart, in ``crossmoda2022_reference``.
+    The subjects and their scans are the same in every layout. Labels and grades of the target and
+    test cases lie apart, in a folder with *reference* in its name.
 
     Args:
         out: Folder of the cohort; made if it is missing.
@@ -88,6 +74,7 @@ def write_phantom(
         target: Number of target training cases.
         test: Number of target cases to be scored.
         seed: Of everything random.
+        layout: How folders and files are named, and what of a subject the layout knows.
         jobs: Processes.
         progress: Where to show how many subjects are done.
 
@@ -99,7 +86,7 @@ def write_phantom(
         raise ConfigError(f"phantom: expected a preset out of {', '.join(PRESETS)}, got {preset!r}.")
     chosen = PRESETS[preset]
     plans = plan_cohort(chosen, source=source, target=target, test=test)
-    write_cohort(out, chosen, plans, seed=seed, jobs=jobs, progress=progress)
+    write_cohort(out, chosen, plans, seed=seed, jobs=jobs, progress=progress, layout=layout)
 
 
 def plan_cohort(preset: Preset, *, source: int | None, target: int | None, test: int | None) -> list[Plan]:
@@ -124,7 +111,8 @@ def plan_cohort(preset: Preset, *, source: int | None, target: int | None, test:
             numbers[centre] += 1
             cycle = GRADE_CYCLES[split]
             operated = split == "source" and centre == "ldn" and _every(index, 2 * preset.operated)
-            plans.append(Plan(name, split, centre, cycle[index % len(cycle)], operated))
+            grade, number = cycle[index % len(cycle)], len(plans) + 1
+            plans.append(Plan(name, split, centre, grade, operated, number))
     return plans
 
 
@@ -134,19 +122,32 @@ def _every(index: int, share: float) -> bool:
 
 
 def write_cohort(
-    out: Path, preset: Preset, plans: Sequence[Plan], *, seed: int, jobs: int, progress: Progress
+    out: Path,
+    preset: Preset,
+    plans: Sequence[Plan],
+    *,
+    seed: int,
+    jobs: int,
+    progress: Progress,
+    layout: LayoutName = "crossmoda2022",
 ) -> None:
     """Write the files of planned cases, and the tables."""
-    calls = [delayed(write_case)(out, preset, plan, seed) for plan in plans]
+    calls = [delayed(write_case)(out, preset, plan, seed, layout) for plan in plans]
     with progress.task("phantom", len(plans)) as advance:
         for _ in Parallel(n_jobs=jobs, return_as="generator")(calls):
             advance(1)
-    write_text(out / SOURCE_TABLE, table([plan for plan in plans if plan.split == "source"]))
-    write_text(out / REFERENCE_TABLE, table([plan for plan in plans if plan.split != "source"]))
+    writer(layout).write_tables(out, plans)
 
 
-def write_case(out: Path, preset: Preset, plan: Plan, seed: int) -> None:
+def write_case(
+    out: Path, preset: Preset, plan: Plan, seed: int, layout: LayoutName = "crossmoda2022"
+) -> None:
     """Make one subject, scan it, and write its files."""
+    writer(layout).write_scan(out, scan_subject(preset, plan, seed))
+
+
+def scan_subject(preset: Preset, plan: Plan, seed: int) -> Scanned:
+    """Make one subject and scan it."""
     random = np.random.default_rng([seed, zlib.crc32(plan.case.encode())])
     subject = draw_graded(plan.grade, random)
     protocol = preset.protocols[plan.centre, plan.modality]
@@ -155,7 +156,7 @@ def write_case(out: Path, preset: Preset, plan: Plan, seed: int) -> None:
     voxels = receive(painting.signal, protocol, plan.modality, random)
     scan = Volume(voxels, grid.matrix, plan.modality, plan.case)
     labels = scan.with_labels(painting.labels)
-    _write_scan(out, plan, scan, labels, scan.with_labels(painting.structures))
+    return Scanned(plan, subject, scan, labels, scan.with_labels(painting.structures))
 
 
 def draw_graded(grade: int, random: np.random.Generator) -> Subject:
@@ -164,23 +165,3 @@ def draw_graded(grade: int, random: np.random.Generator) -> Subject:
     found = koos_grade(subject.tumour, subject.stem)
     assert found == grade, f"a tumour grown to grade {grade} has the geometry of grade {found}"  # noqa: S101
     return subject
-
-
-def _write_scan(out: Path, plan: Plan, scan: Volume, labels: LabelVolume, structures: LabelVolume) -> None:
-    folders = {"source": SOURCE_FOLDER, "target": TARGET_FOLDER, "test": TEST_FOLDER}
-    name = f"{plan.case}_{plan.modality}.nii.gz"
-    write_volume(out / folders[plan.split] / name, scan, step=1.0)
-    truth = SOURCE_FOLDER if plan.split == "source" else REFERENCE_FOLDER
-    write_volume(out / truth / f"{plan.case}_Label.nii.gz", labels)
-    if plan.split == "source":
-        write_volume(out / PARCELLATION_FOLDER / f"{plan.case}_GIFoutput.nii.gz", structures)
-
-
-def table(plans: Sequence[Plan]) -> str:
-    """The organisers' table: strings quoted, grades bare."""
-    rows = ['"crossmoda_name","group","center","koos"']
-    for plan in plans:
-        group = "source" if plan.split == "source" else plan.split
-        koos = f'"{OPERATED}"' if plan.operated else str(plan.grade)
-        rows.append(f'"{plan.case}","{group}","{plan.centre}",{koos}')
-    return "\n".join(rows) + "\n"

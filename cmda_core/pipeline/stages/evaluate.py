@@ -31,7 +31,7 @@ def evaluate(workshop: Workshop, folder: Path) -> None:
         evaluation = evaluate_entries(
             {entry: run.stage("segmented", entry) for entry in plan.entries},
             {name: run.stage("graded", name) / PREDICTIONS for name in graders},
-            _of_test_cases(References.find(reference), workshop.dataset.test),
+            _of_test_cases(References.find(reference, workshop.dataset.values), workshop.dataset.test),
             workshop.task,
             jobs=workshop.run(folder).jobs,
         )

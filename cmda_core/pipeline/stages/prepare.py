@@ -13,6 +13,7 @@ from cmda_core.hookspecs import PreprocessorOffer
 from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.parallel import each_case
+from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.preparation import QUALITY_FILE, CaseQuality, note_concerns, write_quality
 from cmda_core.protocols import Crop, CropName, PreparationData, PreparedCase
@@ -20,14 +21,18 @@ from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP
 
+LABELS = "labels"
+"""Folder of label maps in the labels of the task, where the dataset's own hold others."""
+
 TRAINING_CROPS: tuple[CropName, ...] = ("affined", "unaffined")
 TEST_CROPS: tuple[CropName, ...] = ("unaffined",)
 
 
 def prepare(workshop: Workshop, folder: Path) -> None:
     """Fit the preprocessor on the training cohorts and prepare all cases."""
-    data, chosen = workshop.dataset, workshop.plan.preprocessor
+    chosen = workshop.plan.preprocessor
     run = workshop.run(folder)
+    data = in_labels_of_task(workshop.dataset, folder / LABELS, jobs=run.jobs, progress=workshop.progress)
     model = folder / MODEL
     if not model.is_dir():
         preprocessor = chosen.offer.build(chosen.config, workshop.task)

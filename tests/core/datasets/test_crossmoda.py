@@ -166,7 +166,7 @@ def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "infos.csv"
     path.write_text("name,grade\na,1\n")
 
-    with pytest.raises(DataError, match="expected the columns crossmoda_name and koos, got name, grade"):
+    with pytest.raises(DataError, match="expected the columns crossmoda_name, koos, got name, grade"):
         read_grades(path)
 
 

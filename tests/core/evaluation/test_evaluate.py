@@ -180,3 +180,27 @@ def test_folders_that_are_not_there(tmp_path, predictions):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no references"):
         evaluate_folders(predictions, tmp_path / "empty", Task())
+
+
+def of_2023(case):
+    """The same structures with the labels of crossMoDA 2023: the tumour in two parts."""
+    labels = head(case=case).voxels.copy()
+    labels[labels == 2] = 3
+    part = labels[:, :7]
+    part[part == 1] = 2
+    return LabelVolume(labels, AFFINE, case)
+
+
+def test_parts_of_a_reference_are_merged_as_the_task_asks(predictions, reference, tmp_path):
+    for case in CASES:
+        write_volume(tmp_path / "reference2023" / f"{case}_Label.nii.gz", of_2023(case))
+    merged = evaluate_folders(
+        predictions, tmp_path / "reference2023", Task(), values={1: 1, 2: 1, 3: 2}
+    ).per_case
+    columns = ["case", "structure", "dice", "assd_mm", "hd95_mm"]
+    expected = evaluate_folders(predictions, reference, Task()).per_case
+    assert merged[columns].equals(expected[columns])
+    with pytest.raises(
+        DataError, match=r"has the values \[3\]; the label files of this layout have \[1, 2\]"
+    ):
+        evaluate_folders(predictions, tmp_path / "reference2023", Task(), values={1: 1, 2: 2})
