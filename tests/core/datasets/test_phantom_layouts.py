@@ -37,7 +37,7 @@ GRADED = ("crossmoda2022", "csv", "bids")
 
 @pytest.fixture(scope="module")
 def written(coarse: Preset, tmp_path_factory: pytest.TempPathFactory) -> dict[LayoutName, Path]:
-    plans = plan_cohort(coarse, source=2, target=1, test=1)
+    plans = plan_cohort(coarse, source=3, target=1, test=1)
     scans = [scan_subject(coarse, plan, 1) for plan in plans]
     roots = {layout: tmp_path_factory.mktemp(layout) for layout in LAYOUTS}
     for layout, root in roots.items():
