@@ -83,7 +83,7 @@ _WANTED = {
 _ADVICE = {
     "2021": "Name them so in task.structures of the experiment.",
     "2022": "Name them so in task.structures of the experiment.",
-    "2023": "Train one with task.structures={extrameatal: 1, intrameatal: 2, cochlea: 3}, "
+    "2023": "Train one with task.structures={vs-extrameatal: 1, vs-intrameatal: 2, cochlea: 3}, "
     "or choose --challenge 2022.",
 }
 
