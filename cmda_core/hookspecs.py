@@ -15,7 +15,7 @@ from typing import Any
 from pluggy import HookimplMarker, HookspecMarker
 
 from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
-from cmda_core.schema import PluginConfig, Task
+from cmda_core.schema import Cohort, PluginConfig, Task
 
 hookspec = HookspecMarker("cmda")
 hookimpl = HookimplMarker("cmda")
@@ -31,8 +31,9 @@ class Offer:
         config: Model of the settings; ``config()`` is the published method.
         reference: Paper or repository that defines the method, as a DOI or URL.
         version: Changes whenever the plugin's results change: a finished stage is then run again.
-        check: Called with the settings before the first long step of a run that will train the plugin;
-            raises ConfigError if something that they ask for is missing on this machine.
+        check: Called with the settings and the source cases, as they were acquired, before the first long
+            step of a run that will train the plugin; raises ConfigError if something that the settings
+            ask for is missing, on this machine or with the cases.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Offer:
     config: type[PluginConfig]
     reference: str
     version: str = "1"
-    check: Callable[[Any], None] | None = None
+    check: Callable[[Any, Cohort], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

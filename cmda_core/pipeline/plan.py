@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 from cmda_core.errors import ConfigError
 from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
 from cmda_core.registry import Registry
-from cmda_core.schema import Experiment, PluginChoice, PluginConfig, parse_settings
+from cmda_core.schema import Cohort, Experiment, PluginChoice, PluginConfig, parse_settings
 
 StageName = Literal[
     "prepare",
@@ -56,14 +56,14 @@ class Chosen(Generic[AnyOffer]):
             "config": self.config.model_dump(mode="json"),
         }
 
-    def check(self) -> None:
-        """Let the plugin look for what its settings ask of this machine.
+    def check(self, source: Cohort) -> None:
+        """Let the plugin look for what its settings ask of this machine and of the source cases.
 
         Raises:
             ConfigError: If something is missing.
         """
         if self.offer.check is not None:
-            self.offer.check(self.config)
+            self.offer.check(self.config, source)
 
 
 @dataclass(frozen=True, slots=True)

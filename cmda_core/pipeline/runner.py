@@ -97,7 +97,7 @@ def run_experiment(
         planned = _planned(workshop, _wanted(_stages(workshop), until), fresh=fresh)
         for stage, _, to_do in planned:
             if to_do and stage.check is not None:
-                stage.check()
+                stage.check(dataset.source)
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
         seconds = _run_stages(workshop, planned, fresh=fresh)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cmda_core.hookspecs import TranslatorOffer, hookimpl
 from cmda_core.protocols import Translator
-from cmda_core.schema import Task
+from cmda_core.schema import Cohort, Task
 from cmda_msfnet.config import MsfNetConfig
 
 
@@ -23,7 +23,10 @@ def load(folder: Path) -> Translator:
     return MsfNetTranslator.load(folder)
 
 
-def check(config: MsfNetConfig) -> None:
+def check(config: MsfNetConfig, source: Cohort) -> None:
+    from cmda_msfnet.proxies import require_labels
+
+    require_labels(config, source)
     if config.perceptual == "vgg19":
         from cmda_core.training.perceptual import find_vgg_weights
 

@@ -61,7 +61,7 @@ class ProxyLabels:
 
 
 def find_regions(config: MsfNetConfig, cohort: Cohort) -> tuple[int, ...]:
-    """Check that the source cohort has what the proxy tasks need, and list its parcellation's labels.
+    """List the labels of the parcellations.
 
     Returns:
         Label values in rising order; empty without the ``gif`` task.
@@ -69,16 +69,25 @@ def find_regions(config: MsfNetConfig, cohort: Cohort) -> tuple[int, ...]:
     Raises:
         ConfigError: If a case has no labels for a proxy task.
     """
-    if "vs" in config.proxies and any(case.labels is None for case in cohort):
-        raise _missing("vs")
+    require_labels(config, cohort)
     if "gif" not in config.proxies:
         return ()
     present = np.zeros(_LABEL_VALUES, dtype=bool)
-    for case in cohort:
-        if case.parcellation is None:
-            raise _missing("gif")
-        present[np.unique(open_slices(case.parcellation)[0])] = True
+    for parcellation in (case.parcellation for case in cohort if case.parcellation is not None):
+        present[np.unique(open_slices(parcellation)[0])] = True
     return tuple(int(value) for value in np.flatnonzero(present))
+
+
+def require_labels(config: MsfNetConfig, cohort: Cohort) -> None:
+    """Check that all cases of the source cohort have the labels that the proxy tasks predict.
+
+    Raises:
+        ConfigError: If a case lacks some.
+    """
+    if "vs" in config.proxies and any(case.labels is None for case in cohort):
+        raise _missing("vs")
+    if "gif" in config.proxies and any(case.parcellation is None for case in cohort):
+        raise _missing("gif")
 
 
 def _missing(proxy: str) -> ConfigError:

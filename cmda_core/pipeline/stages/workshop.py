@@ -72,7 +72,8 @@ class Stage:
         after: Keys of the stages whose results it reads.
         work: Does it. Called again after an interruption, it goes on from what is in the folder.
         entry: Tells apart stages of one name.
-        check: Looks for what the work needs from this machine; called before the first stage works.
+        check: Looks for what the work needs from this machine and of the source cases; called before the
+            first stage works.
     """
 
     name: StageName
@@ -81,7 +82,7 @@ class Stage:
     after: tuple[str, ...]
     work: Callable[[Workshop, Path], None]
     entry: str | None = None
-    check: Callable[[], None] | None = None
+    check: Callable[[Cohort], None] | None = None
 
     @property
     def key(self) -> str:
