@@ -19,10 +19,11 @@ def evaluate(workshop: Workshop, folder: Path) -> None:
     if reference is None:
         workshop.progress.note("no held-out reference (data.reference): nothing to evaluate")
         return
-    run, plan = workshop.folder, workshop.plan
+    run = workshop.folder
+    names = [grader.offer.name for grader in workshop.graders]
     evaluation = evaluate_entries(
-        {entry: run.stage("segmented", entry) for entry in plan.entries},
-        {name: run.stage("graded", name) / PREDICTIONS for name in plan.grader_names},
+        {entry: run.stage("segmented", entry) for entry in workshop.scored},
+        {name: run.stage("graded", name) / PREDICTIONS for name in names},
         _of_test_cases(References.find(reference), workshop.dataset.test),
         workshop.task,
         jobs=workshop.run(folder).jobs,

@@ -61,7 +61,7 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
     """Training and prediction of every grader."""
     segmented = f"segment:{workshop.plan.entry}"
     stages = []
-    for grader in workshop.plan.graders:
+    for grader in workshop.graders:
         name = grader.offer.name
         inputs = ["prepare", "translate", segmented]
         if grader.offer.needs_encoder:
@@ -69,7 +69,7 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
         folder = workshop.folder.stage("grader", name)
         work = partial(train_grader, name=name)
         stages.append(Stage("train-grader", folder, grader.identity, tuple(inputs), work, name, grader.check))
-    for grader in workshop.plan.graders:
+    for grader in workshop.graders:
         name = grader.offer.name
         inputs = ["prepare", "translate", segmented, f"train-grader:{name}"]
         folder = workshop.folder.stage("graded", name)
