@@ -81,7 +81,8 @@ class WorkFolder:
             lock.acquire(timeout=0)
         except Timeout:
             raise RunError(
-                f"{self.root}: another process is working in this {self.noun}. Wait for it, or choose another folder."
+                f"{self.root}: another process is working in this {self.noun}. Wait for it, or choose "
+                "another folder."
             ) from None
         except OSError as error:
             raise OutputError(

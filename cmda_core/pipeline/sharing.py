@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cmda_core.files import replacing_folder
 from cmda_core.pipeline.folder import read_mark
@@ -38,7 +38,7 @@ class StageStore:
         place = self._place(key, fingerprint)
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place.with_name(f".{place.name}.lock"), poll_interval=0.5)
-        if not lock.is_locked and not _at_once(lock):
+        if not _at_once(lock):
             progress.note(f"{key}: waiting for a run that computes the same")
             lock.acquire()
         try:
@@ -81,8 +81,6 @@ class StageStore:
 
 
 def _at_once(lock: FileLock) -> bool:
-    from filelock import Timeout
-
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -154,9 +154,7 @@ def compare(
         contrasts=_contrasts(measures, baseline, seed),
         ranking=rank_entries(ranked, seed=seed) if ranked and len(ranked[0].entries) > 1 else None,
         failures=tuple(failures),
-        left_out=tuple(
-            (f"{one.subject} {one.metric.name}", one.left_out) for one in measures if one.left_out
-        ),
+        left_out=tuple((one.name, one.left_out) for one in measures if one.left_out),
     )
 
 

@@ -53,7 +53,7 @@ def _scipy_interval(
 
     def statistic(*drawn: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
         columns = [np.moveaxis(np.asarray(one), axis, -1) for one in drawn]
-        return mean(columns[0], columns[1] if groups is not None else None)
+        return mean(columns[0], columns[1].astype(np.int64) if groups is not None else None)
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of degenerate data: seen in the result

@@ -51,6 +51,11 @@ class Measure:
     left_out: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Such as ``vs dice``."""
+        return f"{self.subject} {self.metric.name}"
+
+    @property
     def entries(self) -> list[str]:
         """Names, in the order of the table."""
         return [str(name) for name in self.scores.columns]
@@ -86,7 +91,7 @@ def segmentation_measures(per_case: pd.DataFrame, metrics: Sequence[Metric]) -> 
         metrics: Those to compare.
     """
     return [
-        _measure(rows, str(structure), metric, metric.name)
+        _measure(rows, str(structure), metric)
         for structure, rows in per_case.groupby("structure", sort=False)
         for metric in metrics
     ]
@@ -108,12 +113,13 @@ def grading_measures(grades: pd.DataFrame, metrics: Sequence[Metric]) -> list[Me
     error = (graded["predicted"].astype(int) - graded["reference"].astype(int)).abs().astype(float)
     rows = graded.assign(ma_mae=error, mamse=error**2, accuracy=(error == 0).astype(float))
     truth = rows.drop_duplicates("case").set_index("case")["reference"].astype(int)
-    return [_measure(rows, KOOS, metric, metric.name, truth) for metric in metrics]
+    return [_measure(rows, KOOS, metric, truth) for metric in metrics]
 
 
 def _measure(
-    rows: pd.DataFrame, subject: str, metric: Metric, column: str, truth: pd.Series[int] | None = None
+    rows: pd.DataFrame, subject: str, metric: Metric, truth: pd.Series[int] | None = None
 ) -> Measure:
+    column = metric.name
     entries, cases = list(rows["entry"].unique()), list(rows["case"].unique())
     wide = rows.pivot(index=["seed", "case"], columns="entry", values=column)[entries]
     # A seed that an entry lacks is a gap of all its cases; a case without reference one of all entries.
@@ -122,18 +128,14 @@ def _measure(
     kept = [case for case in cases if case not in set(gaps)]
     wide = wide.loc[wide.index.get_level_values("case").isin(kept)]
     scores = wide.groupby(level="case").mean().reindex(kept)
-    macro = truth is not None and metric.name in _MACRO
-    groups = truth.loc[kept].to_numpy(np.int64) if macro and truth is not None else None
-    by_seed = pd.DataFrame(
-        {
-            seed: mean(
-                of_seed.droplevel("seed").reindex(kept).to_numpy(np.float64).T, _tiled(groups, entries)
-            )
-            for seed, of_seed in wide.groupby(level="seed")
-        },
-        index=entries,
-    ).T
-    return Measure(subject, metric, scores, by_seed, groups, left_out)
+    groups = None
+    if truth is not None and metric.name in _MACRO:
+        groups = truth.loc[kept].to_numpy().astype(np.int64)
+    means = {
+        seed: mean(of_seed.droplevel("seed").reindex(kept).to_numpy(np.float64).T, _tiled(groups, entries))
+        for seed, of_seed in wide.groupby(level="seed")
+    }
+    return Measure(subject, metric, scores, pd.DataFrame(means, index=entries).T, groups, left_out)
 
 
 def _tiled(groups: NDArray[np.int64] | None, entries: Sequence[str]) -> NDArray[np.int64] | None:

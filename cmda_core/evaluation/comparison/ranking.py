@@ -89,7 +89,7 @@ def rank_entries(measures: Sequence[Measure], *, seed: int = 0, bootstraps: int 
         tau_interval=None if taus is None else _middle(taus, method="linear"),
         cases=len(case_scores),
         bootstraps=bootstraps,
-        measures=tuple(f"{measure.subject} {measure.metric.name}" for measure in measures),
+        measures=tuple(measure.name for measure in measures),
     )
 
 

@@ -148,7 +148,7 @@ def _check_complete(table: pd.DataFrame, where: str) -> None:
         if missing:
             case, structure = missing[0]
             raise DataError(
-                f"{where}: {entry}{f' (seed {seed})' if seed else ''} has no score of case {case}, {structure}"
+                f"{where}: {entry} (seed {seed}) has no score of case {case}, {structure}"
                 f"{_and_others(len(missing))}. Score what was not predicted as the challenge does "
                 "(Dice 0, ASSD 350 mm), or leave the case out for all."
             )
@@ -161,8 +161,8 @@ def _check_values(table: pd.DataFrame, metric: Metric, where: str) -> None:
         row = gaps.iloc[0]
         raise DataError(
             f"{where}: {row['entry']} has no {metric.title} for case {row['case']}, {row['structure']}"
-            f"{_and_others(len(gaps))}. Score a miss as the challenge does (Dice 0, ASSD 350 mm); where there "
-            f"is nothing to compare with, say {_EXPLAINED!r} in a column named note."
+            f"{_and_others(len(gaps))}. Score a miss as the challenge does (Dice 0, ASSD 350 mm); "
+            f"where there is nothing to compare with, say {_EXPLAINED!r} in a column named note."
         )
     highest = 1.0 if metric.higher_is_better else float("inf")
     wrong = table[(values < 0) | (values > highest) | (values == float("inf"))]

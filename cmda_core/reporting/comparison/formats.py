@@ -23,11 +23,9 @@ _FILES: Mapping[Format, str] = {
     "json": "comparison.json",
 }
 
-_CSV_COLUMNS = (
-    ["entry", "structure", "metric", "cases", "seeds", "mean", "sd", "low", "high", "seed_sd"]
-    + ["difference", "difference_low", "difference_high", "p", "p_holm", "rank_biserial"]
-    + ["rank", "rank_score", "failed"]
-)
+_ESTIMATE = ["entry", "structure", "metric", "cases", "seeds", "mean", "sd", "low", "high", "seed_sd"]
+_CONTRAST = ["difference", "difference_low", "difference_high", "p", "p_holm", "rank_biserial"]
+_CSV_COLUMNS = [*_ESTIMATE, *_CONTRAST, "rank", "rank_score", "failed"]
 
 
 def rendered(comparison: Comparison, form: Format) -> str:
@@ -195,7 +193,7 @@ DEFINITIONS = {
     "p": "Wilcoxon's signed-rank test over cases, two-sided, zeros after Pratt",
     "p_holm": "p adjusted by Holm's method for all tests of this comparison",
     "effect": "matched-pairs rank-biserial correlation; positive where the entry is better than the baseline",
-    "ranking": "per case, structure and metric 1 + number of entries strictly better; mean per case; mean over cases",
+    "ranking": "per case, structure and metric 1 + number of entries strictly better, averaged",
     "tau": "Kendall's tau-b between the ranking and that of bootstraps over cases: mean and 95 % of them",
 }
 """What each number is, in words."""

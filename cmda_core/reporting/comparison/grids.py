@@ -105,7 +105,7 @@ def _contrast_notes(contrasts: tuple[Contrast, ...]) -> list[str]:
         "Difference: mean of entry minus baseline [bootstrap 95 % interval over cases, BCa].",
         f"p: Wilcoxon's signed-rank test over cases, two-sided; adjusted for {len(contrasts)} tests. "
         "The test is cmda's, not the challenge's.",
-        "Rank-biserial correlation: 1 if every case is better than with the baseline, -1 if every one is worse.",
+        "Rank-biserial correlation: 1 if every case is better than with the baseline, -1 if all are worse.",
     ]
 
 
@@ -121,8 +121,8 @@ def _ranking(ranking: Ranking) -> Grid:
         for team in ranking.teams
     )
     notes = [
-        "Score: rank per case, structure and metric (1 + number of entries strictly better), averaged per case "
-        f"and over {ranking.cases} cases, as crossMoDA ranks; from {', '.join(ranking.measures)}."
+        "Score: rank per case, structure and metric (1 + number of entries strictly better), averaged per "
+        f"case and over {ranking.cases} cases, as crossMoDA ranks; from {', '.join(ranking.measures)}."
     ]
     if ranking.tau is not None:
         notes.append(
