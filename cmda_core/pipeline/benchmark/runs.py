@@ -136,7 +136,12 @@ def _goal(benchmark: Benchmark, entry: Entry) -> Goal:
 def _experiment(
     benchmark: Benchmark, entry: Entry, seed: int, out: Path, overrides: Sequence[str]
 ) -> Experiment:
-    own = [f"runtime.seed={seed}", "baselines={}", f"name={json.dumps(entry.name)}"]
+    own = [
+        f"runtime.seed={seed}",
+        "baselines.source_only=false",
+        "baselines.graders=[]",
+        f"name={json.dumps(entry.name)}",
+    ]
     if benchmark.phantom is not None:
         data = (out / DATA).resolve()
         own.append(f"data.root={json.dumps(str(data))}")
