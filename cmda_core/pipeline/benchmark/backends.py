@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import joblib
@@ -13,44 +14,69 @@ from cmda_core.errors import ConfigError
 Backend = Literal["loky", "dask", "ray"]
 Result = TypeVar("Result")
 
+CONNECT_SECONDS = 30
+"""How long to wait for the scheduler of a cluster."""
 
-def each_run(
-    work: Callable[..., Result],
-    arguments: Sequence[tuple[Any, ...]],
-    *,
-    jobs: int = 1,
-    backend: Backend = "loky",
-    address: str | None = None,
-) -> Iterator[Result]:
-    """Call ``work`` with each tuple of arguments; results come as they are ready.
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Whoever does the runs.
+
+    Attributes:
+        backend: Where they work.
+        jobs: Runs at a time; -1 for as many as a cluster has workers.
+    """
+
+    backend: Backend
+    jobs: int
+
+    @property
+    def here(self) -> bool:
+        """Whether runs are done in this process, one after the other."""
+        return self.backend == "loky" and self.jobs == 1
+
+    def each(self, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+        """Call ``work`` with each tuple of arguments; results come as they are ready.
+
+        Args:
+            work: A function at the top level of a module.
+            arguments: One tuple per run.
+        """
+        if self.here:
+            yield from (work(*one) for one in arguments)
+            return
+        # Ray's backend hands out results only when all are ready.
+        order = "list" if self.backend == "ray" else "generator_unordered"
+        calls = [joblib.delayed(work)(*one) for one in arguments]
+        with joblib.parallel_config(backend=self.backend):
+            yield from joblib.Parallel(n_jobs=self.jobs, pre_dispatch="all", batch_size=1, return_as=order)(
+                calls
+            )
+
+
+@contextmanager
+def opened_workers(
+    backend: Backend = "loky", *, jobs: int = 1, address: str | None = None
+) -> Iterator[Workers]:
+    """Workers for as long as the block runs.
 
     Args:
-        work: A function at the top level of a module.
-        arguments: One tuple per run.
-        jobs: Runs at a time; with ``loky`` and 1 they are done in this process.
         backend: ``loky``: processes of this machine. ``dask`` and ``ray``: a cluster.
+        jobs: Runs at a time on this machine.
         address: Of the cluster; one on this machine with ``jobs`` workers if left out.
 
     Raises:
         ConfigError: If the backend is not installed, or the cluster cannot be reached.
     """
-    if backend == "loky" and address is not None:
-        raise ConfigError("--address: is for the backends dask and ray; loky works on this machine.")
-    if backend == "loky" and jobs == 1:
-        yield from (work(*one) for one in arguments)
-        return
-    calls = [joblib.delayed(work)(*one) for one in arguments]
-    with _BACKENDS[backend](jobs, address) as workers:
-        options = {"pre_dispatch": "all", "batch_size": 1, "return_as": "generator_unordered"}
-        if backend == "ray":  # hands out results only when all are ready
-            options["return_as"] = "list"
-        yield from joblib.Parallel(n_jobs=workers, **options)(calls)
+    with _BACKENDS[backend](jobs, address) as number:
+        yield Workers(backend, number)
 
 
 @contextmanager
-def _loky(jobs: int, _address: str | None) -> Iterator[int]:
-    with joblib.parallel_config(backend="loky"):
-        yield jobs
+def _loky(jobs: int, address: str | None) -> Iterator[int]:
+    if address is not None:
+        raise ConfigError("--address: is for the backends dask and ray; loky works on this machine.")
+    yield jobs
 
 
 @contextmanager
@@ -67,10 +93,9 @@ def _dask(jobs: int, address: str | None) -> Iterator[int]:
         else:
             cluster = address
         try:
-            opened.enter_context(Client(cluster, timeout="30s"))
+            opened.enter_context(Client(cluster, timeout=CONNECT_SECONDS))
         except (OSError, TimeoutError, ValueError) as error:
             raise ConfigError(_unreachable("dask", "scheduler", address, error)) from error
-        opened.enter_context(joblib.parallel_config(backend="dask"))
         yield -1
 
 
@@ -84,14 +109,13 @@ def _ray(jobs: int, address: str | None) -> Iterator[int]:
     started = not ray.is_initialized()
     try:
         if started:
-            limits = {} if address else {"num_cpus": jobs, "include_dashboard": False}
-            ray.init(address=address, log_to_driver=False, **limits)
+            here: dict[str, Any] = {"num_cpus": jobs, "include_dashboard": False}
+            ray.init(address=address, log_to_driver=False, **({} if address else here))
         register_ray()
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(_unreachable("ray", "head", address, error)) from error
     try:
-        with joblib.parallel_config(backend="ray"):
-            yield jobs if address is None else -1
+        yield jobs if address is None else -1
     finally:
         if started:
             ray.shutdown()

@@ -11,7 +11,7 @@ from pathlib import Path
 from cmda_core.datasets.phantom import write_phantom
 from cmda_core.evaluation.comparison import Comparison
 from cmda_core.files import write_json, write_text
-from cmda_core.pipeline.benchmark.backends import Backend, each_run
+from cmda_core.pipeline.benchmark.backends import Backend, opened_workers
 from cmda_core.pipeline.benchmark.files import dump_benchmark
 from cmda_core.pipeline.benchmark.runs import DATA, SHARED, Outcome, do_run, plan_runs
 from cmda_core.pipeline.benchmark.tables import compare_runs
@@ -82,15 +82,15 @@ def run_benchmark(
     folder = BenchmarkFolder(out)
     runs = plan_runs(benchmark, folder.root, registry(), overrides)
     folder.create()
-    with folder.locked():
+    with folder.locked(), opened_workers(backend, jobs=jobs, address=address) as workers:
         write_text(folder.root / folder.mark, dump_benchmark(benchmark))
         if benchmark.phantom is not None:
             _make_phantom(benchmark.phantom, folder.root / DATA, jobs, progress)
-        here = progress if backend == "loky" and jobs == 1 else None
-        arguments = [(run, folder.root / SHARED, registry, here) for run in runs]
+        shown = progress if workers.here else None
+        arguments = [(run, folder.root / SHARED, registry, shown) for run in runs]
         found: dict[tuple[str, int], Outcome] = {}
         with progress.task(f"{benchmark.name}: runs", len(runs)) as advance:
-            for outcome in each_run(do_run, arguments, jobs=jobs, backend=backend, address=address):
+            for outcome in workers.each(do_run, arguments):
                 found[outcome.entry, outcome.seed] = outcome
                 progress.note(_line(outcome, len(found), len(runs)))
                 advance(1)

@@ -89,5 +89,5 @@ def test_a_missing_file_and_an_unknown_baseline_are_named(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"nowhere\.csv"):
         read_scores(tmp_path / "nowhere.csv")
     table, metrics = read_scores(written(tmp_path, WIDE + "1,0.9,1,0.9,1,a\n"))
-    with pytest.raises(DataError, match="no entry named 'c'. There are: a"):
+    with pytest.raises(DataError, match=r"no entry named 'c'\. There are: a"):
         compare(segmentation_measures(table, metrics), name="t", baseline="c")

@@ -170,7 +170,7 @@ def test_only_the_oracle_learns_from_held_out_labels(
 
 def test_an_oracle_without_labels_is_refused(tmp_path: Path, scans: Path) -> None:
     path = write_benchmark(tmp_path, scans, settings={"data": {"reference": None}})
-    with pytest.raises(ConfigError, match="data.reference"):
+    with pytest.raises(ConfigError, match=r"data\.reference"):
         compared(path, tmp_path / "out")
     few = tmp_path / "few"
     few.mkdir()
