@@ -116,7 +116,7 @@ class Benchmark(PluginConfig):
         _require_unique("metrics", self.metrics)
         _require_unique("entries (by letters and digits of their names)", [one.slug for one in self.entries])
         if any(not entry.slug for entry in self.entries):
-            raise ValueError("the name of an entry needs a letter or a digit")
+            raise ValueError("the name of an entry needs a letter (a to z) or a digit")
         names = [entry.name for entry in self.entries]
         if self.baseline is not None and self.baseline not in names:
             raise ValueError(f"baseline must be one of the entries: {', '.join(names)}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import joblib
 
-from cmda_core.errors import ConfigError
+from cmda_core.errors import ConfigError, RunError
 
 Backend = Literal["loky", "dask", "ray"]
 Result = TypeVar("Result")
@@ -41,6 +42,9 @@ class Workers:
         Args:
             work: A function at the top level of a module.
             arguments: One tuple per run.
+
+        Raises:
+            RunError: If a process dies, as the system kills one that takes too much memory.
         """
         if self.here:
             yield from (work(*one) for one in arguments)
@@ -48,10 +52,17 @@ class Workers:
         # Ray's backend hands out results only when all are ready.
         order = "list" if self.backend == "ray" else "generator_unordered"
         calls = [joblib.delayed(work)(*one) for one in arguments]
-        with joblib.parallel_config(backend=self.backend):
-            yield from joblib.Parallel(n_jobs=self.jobs, pre_dispatch="all", batch_size=1, return_as=order)(
-                calls
-            )
+        try:
+            with joblib.parallel_config(backend=self.backend):
+                parallel = joblib.Parallel(
+                    n_jobs=self.jobs, pre_dispatch="all", batch_size=1, return_as=order
+                )
+                yield from parallel(calls)
+        except BrokenExecutor as error:
+            raise RunError(
+                "a worker died, as the system kills a process that takes too much memory. What is done is "
+                "kept: the same command goes on, with a smaller --jobs if that was it."
+            ) from error
 
 
 @contextmanager

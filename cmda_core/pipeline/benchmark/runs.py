@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,14 +109,16 @@ def do_run(
     failure = run.folder / FAILURE
     failure.unlink(missing_ok=True)
     try:
-        summary = run_experiment(
-            run.experiment,
-            run.folder,
-            registry=registry(),
-            progress=progress or Silent(),
-            goal=run.goal,
-            store=StageStore(shared),
-        )
+        # Libraries print to stdout, which belongs to the tables of the process that started this one.
+        with redirect_stdout(sys.stderr):
+            summary = run_experiment(
+                run.experiment,
+                run.folder,
+                registry=registry(),
+                progress=progress or Silent(),
+                goal=run.goal,
+                store=StageStore(shared),
+            )
     except CmdaError as error:
         return _failed(run, str(error))
     except Exception as error:  # noqa: BLE001  # a bug in one entry's plugin; the others may do well

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cmda_toy
 import pytest
 
-from cmda_core.errors import ConfigError
+from cmda_core.errors import ConfigError, RunError
 from cmda_core.pipeline.benchmark import backends
 from cmda_core.pipeline.benchmark.backends import opened_workers
 
@@ -38,13 +39,26 @@ def test_a_dask_cluster_gives_the_same_table(tmp_path: Path, scans: Path, cluste
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_gives_the_same_table(tmp_path: Path, scans: Path) -> None:
+def test_a_ray_cluster_gives_the_same_table(
+    tmp_path: Path, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ray")
+    # Ray's workers do not inherit the import path: they find what is installed, and what this names.
+    found = [str(Path(cmda_toy.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, found)))
     path = write_benchmark(tmp_path, scans)
     alone = compared(path, tmp_path / "alone")
     spread = compared(path, tmp_path / "spread", backend="ray", jobs=2)
     assert [one.failure for one in spread.outcomes] == [None] * 4
     assert spread.comparison == alone.comparison
+
+
+def test_a_worker_that_is_killed_ends_the_benchmark_with_advice() -> None:
+    with (
+        opened_workers(jobs=2) as workers,
+        pytest.raises(RunError, match=r"a worker died .* smaller --jobs"),
+    ):
+        list(workers.each(os._exit, [(1,), (1,)]))
 
 
 @pytest.mark.parametrize("backend", ["dask", "ray"])
