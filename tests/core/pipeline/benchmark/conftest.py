@@ -29,7 +29,7 @@ def write_benchmark(folder: Path, scans: Path, **changes: Any) -> Path:
         "entries": [
             {"name": "lower", "training": "source-only"},
             {"name": "fine"},
-            {"name": "blurred", "settings": {"segmenter": {"threshold": -0.5}}},
+            {"name": "hasty", "settings": {"segmenter": {"steps": 1}}},
             {"name": "Upper (oracle)", "training": "oracle"},
         ],
         **changes,

@@ -33,13 +33,13 @@ def test_entries_are_compared_and_what_they_share_is_computed_once(tmp_path: Pat
     result = compared(write_benchmark(tmp_path, scans, seeds=[0, 1]), out)
     assert [one.failure for one in result.outcomes] == [None] * 8
     fine = result.comparison.estimate("fine", "vs", "dice")
-    blurred = result.comparison.estimate("blurred", "vs", "dice")
+    hasty = result.comparison.estimate("hasty", "vs", "dice")
     assert fine is not None
-    assert blurred is not None
+    assert hasty is not None
     assert (fine.cases, fine.seeds, fine.mean) == (4, 2, pytest.approx(1.0))
-    assert blurred.mean < 0.5
+    assert hasty.mean < 0.5
     assert result.comparison.ranking is not None
-    assert result.comparison.ranking.teams[-1].entry == "blurred"
+    assert result.comparison.ranking.teams[-1].entry == "hasty"
 
     started, shared = events(out, "started"), events(out, "shared")
     assert started["prepare"] == 2  # once per seed
@@ -50,7 +50,7 @@ def test_entries_are_compared_and_what_they_share_is_computed_once(tmp_path: Pat
     assert not list(out.glob("runs/lower/*/translator"))
 
     per_case = pd.read_csv(out / "per_case.csv")
-    assert set(per_case["entry"]) == {"lower", "fine", "blurred", "Upper (oracle)"}
+    assert set(per_case["entry"]) == {"lower", "fine", "hasty", "Upper (oracle)"}
     assert len(per_case) == 4 * 2 * 4 * 2
     for name in ("comparison.md", "comparison.tex", "comparison.csv", "comparison.json", "benchmark.yaml"):
         assert (out / name).stat().st_size > 0
