@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cmda_cli.commands import data, doctor, evaluation, experiments, export, inference, plugins
+from cmda_cli.commands import comparison, data, doctor, evaluation, experiments, export, inference, plugins
 
 app = typer.Typer(
     name="cmda",
@@ -22,6 +22,7 @@ app.command()(inference.translate)
 app.command()(inference.segment)
 app.command()(inference.grade)
 app.command()(evaluation.evaluate)
+app.command()(comparison.compare)
 app.command()(evaluation.report)
 app.command()(export.export)
 app.command()(doctor.doctor)

@@ -25,6 +25,11 @@ def print_lines(lines: Iterable[object]) -> None:
         typer.echo(str(line))
 
 
+def print_text(text: str) -> None:
+    """Print a result that is several lines already."""
+    typer.echo(text.rstrip("\n"))
+
+
 def print_error(message: str) -> None:
     """Print what went wrong and how to mend it."""
     # Without markup: rich would swallow [brackets] of values and paths.

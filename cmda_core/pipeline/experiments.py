@@ -23,12 +23,15 @@ def preset_names() -> list[str]:
     )
 
 
-def load_experiment(source: str, *, overrides: Sequence[str] = ()) -> Experiment:
-    """Read an experiment and apply overrides to it.
+def load_experiment(
+    source: str, *, layers: Sequence[Mapping[str, Any]] = (), overrides: Sequence[str] = ()
+) -> Experiment:
+    """Read an experiment and apply changes to it.
 
     Args:
         source: Path of a YAML file, or the name of a preset. A file may say ``preset: NAME`` to
             start from a preset.
+        layers: Nested settings, laid over the experiment one after the other.
         overrides: ``a.b=c`` assignments; the last one wins.
 
     Returns:
@@ -39,10 +42,11 @@ def load_experiment(source: str, *, overrides: Sequence[str] = ()) -> Experiment
         ConfigError: If the file cannot be read, or a key or value cannot be used.
     """
     values = {**_DEFAULT_PLUGINS, **_spelt_out(_read(source))}
-    changed = _spelt_out(apply_overrides({}, overrides))
-    if isinstance(changed.get("data"), dict):
-        changed["data"] = _absolute(changed["data"], Path.cwd())
-    experiment = parse_settings(Experiment, _switch_plugins(merge(values, changed), values), source)
+    for changes in (*layers, apply_overrides({}, overrides)):
+        if isinstance(changes.get("data"), dict):
+            changes = {**changes, "data": _absolute(changes["data"], Path.cwd())}
+        values = _layered(values, changes)
+    experiment = parse_settings(Experiment, values, source)
     return experiment.model_copy(update={"data": _resolved(experiment)})
 
 
@@ -68,7 +72,7 @@ def _read(source: str) -> dict[str, Any]:
         return values
     if base not in preset_names():
         raise ConfigError(f"{path}: no preset named {base!r}. There are: {', '.join(preset_names())}.")
-    return _switch_plugins(merge(_preset(base), values), _preset(base))
+    return _layered(_spelt_out(_preset(base)), values)
 
 
 def _preset(name: str) -> dict[str, Any]:
@@ -88,16 +92,19 @@ def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _switch_plugins(values: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop the settings of the plugin that another one takes the place of."""
+def _layered(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay changes over an experiment; another plugin does not inherit the settings of the old one."""
+    changes = _spelt_out(changes)
+    kept = dict(values)
     for kind in _KINDS:
-        old, new = before.get(kind), values.get(kind)
-        if isinstance(old, dict) and isinstance(new, dict) and old.get("plugin") != new.get("plugin"):
-            values[kind] = {key: value for key, value in new.items() if old.get(key, _ABSENT) != value}
-    return values
-
-
-_ABSENT = object()
+        old, new = values.get(kind), changes.get(kind)
+        if (
+            isinstance(old, dict)
+            and isinstance(new, dict)
+            and new.get("plugin", old.get("plugin")) != old.get("plugin")
+        ):
+            del kept[kind]
+    return merge(kept, changes)
 
 
 def _absolute(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:

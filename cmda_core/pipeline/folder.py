@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -28,20 +28,82 @@ _STAGE_OF: Mapping[Kind, str] = {
 }
 
 
-class RunFolder:
-    """Paths of a run, its lock, and the marks of its stages.
+class WorkFolder:
+    """A folder that work goes on in: whose it is, and its lock.
 
     Args:
         root: The folder; it is made by ``create`` and need not exist before.
+
+    Attributes:
+        mark: Name of the file that tells such a folder from others.
+        noun: What it is called in messages.
     """
+
+    mark: ClassVar[str]
+    noun: ClassVar[str]
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
+    def create(self) -> None:
+        """Make the folder, or take one that was made before.
+
+        Raises:
+            RunError: If the folder holds something else.
+            OutputError: If it cannot be made.
+        """
+        if self.root.is_file():
+            raise RunError(f"{self.root}: is a file. Choose a folder for the {self.noun}.")
+        if self.root.is_dir() and not (self.root / self.mark).exists():
+            foreign = sorted(path.name for path in self.root.iterdir() if not _harmless(path))
+            if foreign:
+                raise RunError(
+                    f"{self.root}: is not a {self.noun}, and not empty (it holds {foreign[0]!r}). "
+                    "Choose another folder."
+                )
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.root}: cannot be made ({error.strerror}). Choose another folder."
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process out. The lock goes with the process, however it ends.
+
+        Raises:
+            RunError: If another process works in the folder.
+            OutputError: If the folder cannot be written to.
+        """
+        lock = FileLock(self.root / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"{self.root}: another process is working in this {self.noun}. Wait for it, or choose "
+                "another folder."
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"{self.root}: cannot be written to ({error.strerror}). Choose another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class RunFolder(WorkFolder):
+    """Paths of a run, its lock, and the marks of its stages."""
+
+    mark = "experiment.yaml"
+    noun = "run"
+
     @property
     def experiment(self) -> Path:
         """The resolved experiment."""
-        return self.root / "experiment.yaml"
+        return self.root / self.mark
 
     def stage(self, name: str, entry: str | None = None) -> Path:
         """Folder of a stage, or of one of its entries."""
@@ -60,29 +122,6 @@ class RunFolder:
             )
         return path
 
-    def create(self) -> None:
-        """Make the folder, or take one that a run made before.
-
-        Raises:
-            RunError: If the folder holds something else than a run.
-            OutputError: If it cannot be made.
-        """
-        if self.root.is_file():
-            raise RunError(f"{self.root}: is a file. Choose a folder for the run.")
-        if self.root.is_dir() and not self.experiment.exists():
-            foreign = sorted(path.name for path in self.root.iterdir() if not _harmless(path))
-            if foreign:
-                raise RunError(
-                    f"{self.root}: is not a run, and not empty (it holds {foreign[0]!r}). "
-                    "Choose another folder."
-                )
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{self.root}: cannot be made ({error.strerror}). Choose another folder."
-            ) from error
-
     @classmethod
     def existing(cls, root: Path) -> RunFolder:
         """A folder that a run made before.
@@ -94,30 +133,6 @@ class RunFolder:
         if not folder.experiment.is_file():
             raise RunError(f"{root}: is not a run folder (it has no experiment.yaml).")
         return folder
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process out. The lock goes with the process, however it ends.
-
-        Raises:
-            RunError: If another process works in the folder.
-            OutputError: If the folder cannot be written to.
-        """
-        lock = FileLock(self.root / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(
-                f"{self.root}: another process is working in this run. Wait for it, or choose another folder."
-            ) from None
-        except OSError as error:
-            raise OutputError(
-                f"{self.root}: cannot be written to ({error.strerror}). Choose another folder."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 class StageMark:
@@ -133,6 +148,11 @@ class StageMark:
         self._folder = folder
         self._fingerprint = fingerprint
         self._facts = dict(facts or {})
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that the stage's result depends on."""
+        return self._fingerprint
 
     @property
     def finished(self) -> bool:

@@ -106,8 +106,13 @@ class Plan:
         )
 
 
-def make_plan(experiment: Experiment, registry: Registry) -> Plan:
+def make_plan(experiment: Experiment, registry: Registry, *, grading: bool = True) -> Plan:
     """Find the plugins of an experiment and check their settings.
+
+    Args:
+        experiment: Names them.
+        registry: Where they are looked up.
+        grading: Whether graders will be used, and have to go together with the translator.
 
     Raises:
         UnknownPluginError: If a plugin is not installed.
@@ -125,7 +130,9 @@ def make_plan(experiment: Experiment, registry: Registry) -> Plan:
             for choice in (experiment.grader, *experiment.baselines.graders)
         ),
     )
-    _check_graders(plan)
+    _check_names(plan)
+    if grading:
+        _check_encoder(plan)
     return plan
 
 
@@ -144,11 +151,14 @@ def region_mm(experiment: Experiment, registry: Registry) -> tuple[float, float,
     return None if chosen.offer.region_mm is None else chosen.offer.region_mm(chosen.config)
 
 
-def _check_graders(plan: Plan) -> None:
-    names = [grader.offer.name for grader in plan.graders]
+def _check_names(plan: Plan) -> None:
+    names = plan.grader_names
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"baselines.graders: {name!r} is there twice. Name each grader once.")
+
+
+def _check_encoder(plan: Plan) -> None:
     for grader in plan.graders:
         if grader.offer.needs_encoder and not plan.translator.offer.shared_encoder:
             raise ConfigError(

@@ -20,11 +20,14 @@ from cmda_core.evaluation.references import References
 from cmda_core.files import write_json, write_text
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
+from cmda_core.pipeline.goal import ORACLE, Goal
 from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_mb
 from cmda_core.pipeline.plan import STAGES, StageName, make_plan
+from cmda_core.pipeline.sharing import StageStore
 from cmda_core.pipeline.stages.evaluate import evaluate, report
 from cmda_core.pipeline.stages.grade import can_be_graded
 from cmda_core.pipeline.stages.grading import grading_stages
+from cmda_core.pipeline.stages.oracle import oracle_stages
 from cmda_core.pipeline.stages.prepare import prepare
 from cmda_core.pipeline.stages.segment import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
@@ -67,6 +70,8 @@ def run_experiment(
     progress: Progress,
     until: StageName | None = None,
     fresh: bool = False,
+    goal: Goal | None = None,
+    store: StageStore | None = None,
 ) -> RunSummary:
     """Run an experiment, or go on with it.
 
@@ -80,18 +85,21 @@ def run_experiment(
         progress: Where to show how far the work has come.
         until: Last stage to run; all of them if left out.
         fresh: Do everything again.
+        goal: Score no more than this, and compute what that needs; without a report. Everything that
+            the experiment names if left out.
+        store: Where finished stages are shared with other runs.
 
     Raises:
         CmdaError: If a plugin, a setting, the data or the folder cannot be used. All of that is
             found out before the first long step, and before anything in the folder changes.
     """
-    plan = make_plan(experiment, registry)
+    plan = make_plan(experiment, registry, grading=goal is None or goal.grader)
     dataset = read_dataset(experiment.data, experiment.task)
     _check_reference(experiment)
     run_folder = RunFolder(folder)
     run_folder.create()
-    workshop = Workshop(plan, run_folder, dataset, progress)
-    if not can_be_graded(dataset.source):
+    workshop = Workshop(plan, run_folder, dataset, progress, goal)
+    if workshop.graders and not can_be_graded(dataset.source):
         progress.note("the source cases have fewer than two Koos grades: no grader is trained")
     with run_folder.locked(), _interruptible():
         planned = _planned(workshop, _wanted(_stages(workshop), until), fresh=fresh)
@@ -100,7 +108,7 @@ def run_experiment(
                 stage.check(dataset.source)
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
-        seconds = _run_stages(workshop, planned, fresh=fresh)
+        seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
     return _summary(run_folder, seconds)
 
 
@@ -108,11 +116,16 @@ def _stages(workshop: Workshop) -> list[Stage]:
     plan, folder = workshop.plan, workshop.folder.stage
     grading = grading_stages(workshop)
     segmentation = segmentation_stages(workshop)
-    scored = ("segment", "grade", "cross-validate")
-    results = tuple(stage.key for stage in (*segmentation, *grading) if stage.name in scored)
-    reference = plan.experiment.data.reference
-    truth = {"reference": _reference_facts(reference), "structures": plan.experiment.task.structures}
-    return [
+    truth = {
+        "reference": _reference_facts(plan.experiment.data.reference),
+        "structures": plan.experiment.task.structures,
+    }
+    if ORACLE in workshop.trained:
+        segmentation += oracle_stages(workshop, truth["reference"])
+    scored = {f"segment:{entry}" for entry in workshop.scored}
+    results = tuple(stage.key for stage in segmentation if stage.key in scored)
+    results += tuple(stage.key for stage in grading if stage.name in ("grade", "cross-validate"))
+    stages = [
         Stage(
             "prepare",
             folder("prepared"),
@@ -135,6 +148,18 @@ def _stages(workshop: Workshop) -> list[Stage]:
         Stage("evaluate", folder("evaluation"), truth, results, evaluate),
         Stage("report", folder("report"), {"name": plan.experiment.name}, ("evaluate",), report),
     ]
+    return stages if workshop.goal is None else _needed(stages, "evaluate")
+
+
+def _needed(stages: list[Stage], last: str) -> list[Stage]:
+    """The stages that one needs, and itself."""
+    inputs = {stage.key: stage.after for stage in stages}
+    wanted, open_ = {last}, [last]
+    while open_:
+        new = set(inputs[open_.pop()]) - wanted
+        wanted |= new
+        open_ += new
+    return [stage for stage in stages if stage.key in wanted]
 
 
 def _wanted(stages: list[Stage], until: StageName | None) -> list[Stage]:
@@ -164,14 +189,30 @@ def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Pl
     return planned
 
 
-def _run_stages(workshop: Workshop, planned: list[Planned], *, fresh: bool) -> dict[str, float]:
+def _run_stages(
+    workshop: Workshop, planned: list[Planned], store: StageStore | None, *, fresh: bool
+) -> dict[str, float]:
     journal = Journal(workshop.folder.root / "journal.jsonl")
     for stage, mark, to_do in planned:
-        if to_do:
+        if not to_do:
+            journal.write(stage.key, "skipped")
+        elif store is None or stage.name == "report":
             _run_stage(workshop, stage, mark, journal, fresh=fresh)
         else:
-            journal.write(stage.key, "skipped")
+            _share_stage(workshop, stage, mark, journal, store)
     return {stage.key: mark.seconds for stage, mark, _ in planned}
+
+
+def _share_stage(
+    workshop: Workshop, stage: Stage, mark: StageMark, journal: Journal, store: StageStore
+) -> None:
+    """Take a stage over from a run that finished it, or do it for the others too."""
+    with store.claimed(stage.key, mark.fingerprint, workshop.progress):
+        if store.fetch(stage.key, mark.fingerprint, stage.folder):
+            journal.write(stage.key, "shared")
+            return
+        _run_stage(workshop, stage, mark, journal, fresh=False)
+        store.keep(stage.key, mark.fingerprint, stage.folder)
 
 
 def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journal, *, fresh: bool) -> None:

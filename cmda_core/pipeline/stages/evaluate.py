@@ -20,7 +20,8 @@ def evaluate(workshop: Workshop, folder: Path) -> None:
     """
     run, plan = workshop.folder, workshop.plan
     reference, folds = plan.experiment.data.reference, plan.experiment.grading.folds
-    graders = plan.grader_names if can_be_graded(workshop.dataset.source) else ()
+    can = can_be_graded(workshop.dataset.source)
+    graders = [grader.offer.name for grader in workshop.graders if can]
     if reference is None:
         what = "only the cross-validation is evaluated" if folds and graders else "nothing to evaluate"
         workshop.progress.note(f"no held-out reference (data.reference): {what}")
@@ -29,7 +30,7 @@ def evaluate(workshop: Workshop, folder: Path) -> None:
     evaluation = Evaluation.empty()
     if reference is not None:
         evaluation = evaluate_entries(
-            {entry: run.stage("segmented", entry) for entry in plan.entries},
+            {entry: run.stage("segmented", entry) for entry in workshop.scored},
             {name: run.stage("graded", name) / PREDICTIONS for name in graders},
             _of_test_cases(References.find(reference, workshop.dataset.values), workshop.dataset.test),
             workshop.task,

@@ -21,7 +21,7 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
     training, prediction, validation = [], [], []
     folder = workshop.folder.stage
     experiment = workshop.plan.experiment
-    for grader in workshop.plan.graders:
+    for grader in workshop.graders:
         name = grader.offer.name
         shared = ("prepare", "translate", segmented)
         inputs = (*shared, "train-translator") if grader.offer.needs_encoder else shared

@@ -42,11 +42,8 @@ def prepare(workshop: Workshop, folder: Path) -> None:
     quality: list[CaseQuality] = []
     for name, cohort in cohorts.items():
         crops = TEST_CROPS if name == "test" else TRAINING_CROPS
-        records = _prepare_cohort(cohort, crops, chosen.offer, folder, workshop)
+        records = prepare_cohort(workshop, cohort, crops, folder, f"{name}.json")
         quality += [_quality(name, record) for record in records]
-        for crop in crops:
-            cases = tuple(_case(record, crop, folder) for record in records)
-            Cohort(name=f"{name} ({crop})", cases=cases).save(folder / crop / f"{name}.json")
     write_quality(folder / QUALITY_FILE, quality)
     doubted = [f"{one.case} ({one.modality})" for one in quality if one.concerns]
     if doubted:
@@ -56,14 +53,37 @@ def prepare(workshop: Workshop, folder: Path) -> None:
         )
 
 
-def _prepare_cohort(
-    cohort: Cohort,
-    crops: tuple[CropName, ...],
-    offer: PreprocessorOffer,
-    folder: Path,
-    workshop: Workshop,
+def prepare_cohort(
+    workshop: Workshop, cohort: Cohort, crops: tuple[CropName, ...], folder: Path, name: str
 ) -> list[dict[str, Any]]:
-    arguments = [(offer, folder, case, crops) for case in cohort]
+    """Prepare the cases of a cohort with the preprocessor that the stage *prepare* fitted.
+
+    Args:
+        workshop: Of the run.
+        cohort: Scans as they were acquired.
+        crops: Which crops to cut.
+        folder: Where to; each crop has a folder in it, with a cohort file.
+        name: Of the cohort files.
+
+    Returns:
+        The record of each case.
+
+    Raises:
+        DataError: If a case cannot be prepared.
+    """
+    records = _prepare_cases(workshop, cohort, crops, folder)
+    for crop in crops:
+        cases = tuple(_case(record, crop, folder) for record in records)
+        Cohort(name=f"{cohort.name} ({crop})", cases=cases).save(folder / crop / name)
+    return records
+
+
+def _prepare_cases(
+    workshop: Workshop, cohort: Cohort, crops: tuple[CropName, ...], folder: Path
+) -> list[dict[str, Any]]:
+    model = workshop.folder.model("preprocessor")
+    offer = workshop.plan.preprocessor.offer
+    arguments = [(offer, model, folder, case, crops) for case in cohort]
     records = []
     with workshop.progress.task(f"prepare {cohort.name}", len(cohort)) as advance:
         results = each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs)
@@ -75,7 +95,7 @@ def _prepare_cohort(
 
 
 def prepare_case(
-    offer: PreprocessorOffer, folder: Path, case: Case, crops: tuple[CropName, ...]
+    offer: PreprocessorOffer, model: Path, folder: Path, case: Case, crops: tuple[CropName, ...]
 ) -> dict[str, Any]:
     """Prepare one case, unless an earlier attempt did, and return its record.
 
@@ -87,7 +107,7 @@ def prepare_case(
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
     try:
-        prepared = _preprocessor(offer, folder / MODEL).prepare(case)
+        prepared = _preprocessor(offer, model).prepare(case)
     except CmdaError as error:
         raise DataError(f"case {case.id}: cannot be prepared. {error}") from error
     record = {crop: _write_crop(prepared, case, crop, folder) for crop in crops}

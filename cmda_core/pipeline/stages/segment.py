@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cmda_core.errors import BrokenPluginError
 from cmda_core.pipeline.chain import save_model
+from cmda_core.pipeline.goal import ORACLE
 from cmda_core.pipeline.plan import SOURCE_ONLY
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.protocols import Segmentation, SegmentationData, Segmenter
@@ -24,15 +25,16 @@ def train_segmenter(workshop: Workshop, folder: Path, *, entry: str) -> None:
     if entry != SOURCE_ONLY:
         cohorts.append(workshop.translated("source"))
     segmenter = chosen.offer.build(chosen.config, workshop.task)
-    segmenter.fit(SegmentationData(_pooled(cohorts)), workshop.run(folder))
+    segmenter.fit(SegmentationData(pooled(cohorts)), workshop.run(folder))
     save_model(segmenter, folder)
 
 
 def segment(workshop: Workshop, folder: Path, *, entry: str) -> None:
-    """Segment the test scans; for the method's own entry also the scans that graders learn from."""
+    """Segment the test scans; where graders are to learn from the entry, also those that they learn from."""
     segmenter = workshop.chain.segmenter(entry)
-    names = ("test",) if entry == SOURCE_ONLY else ("source", "target", "test")
-    cases = [(name, case) for name in names for case in workshop.prepared("unaffined", name)]
+    cases = [
+        (name, case) for name in _segmented(workshop, entry) for case in workshop.prepared("unaffined", name)
+    ]
     with workshop.progress.task(f"segment ({entry})", len(cases)) as advance:
         for name, case in cases:
             _segment_case(workshop, segmenter, case, folder, native=name == "test")
@@ -79,10 +81,15 @@ def pose_of(case: Case) -> Pose:
     return case.pose
 
 
+def _segmented(workshop: Workshop, entry: str) -> tuple[str, ...]:
+    return ("source", "target", "test") if entry == workshop.plan.entry and workshop.graders else ("test",)
+
+
 def segmentation_stages(workshop: Workshop) -> list[Stage]:
-    """Training and segmentation of every entry."""
+    """Training and segmentation of every entry but the oracle."""
+    entries = [entry for entry in workshop.trained if entry != ORACLE]
     stages = []
-    for entry in workshop.plan.entries:
+    for entry in entries:
         inputs = ("prepare",) if entry == SOURCE_ONLY else ("prepare", "translate")
         stages.append(
             Stage(
@@ -95,12 +102,14 @@ def segmentation_stages(workshop: Workshop) -> list[Stage]:
                 workshop.plan.segmenter.check,
             )
         )
-    for entry in workshop.plan.entries:
+    for entry in entries:
+        # An entry that no grader looks at is another result, but for the lower bound, which none does.
+        few = entry == workshop.plan.entry and not workshop.graders
         stages.append(
             Stage(
                 "segment",
                 workshop.folder.stage("segmented", entry),
-                {},
+                {"cohorts": ["test"]} if few else {},
                 ("prepare", f"train-segmenter:{entry}"),
                 partial(segment, entry=entry),
                 entry,
@@ -109,7 +118,8 @@ def segmentation_stages(workshop: Workshop) -> list[Stage]:
     return stages
 
 
-def _pooled(cohorts: list[Cohort]) -> Cohort:
+def pooled(cohorts: list[Cohort]) -> Cohort:
+    """Several cohorts as one, its cases named after their modality too."""
     cases = [
         case.model_copy(update={"id": f"{case.id}_{case.modality}"}) for cohort in cohorts for case in cohort
     ]

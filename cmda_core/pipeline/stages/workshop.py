@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from cmda_core.datasets import Dataset
+from cmda_core.hookspecs import GraderOffer
 from cmda_core.pipeline.chain import Chain
 from cmda_core.pipeline.folder import RunFolder
-from cmda_core.pipeline.plan import Plan, StageName
+from cmda_core.pipeline.goal import Goal
+from cmda_core.pipeline.plan import Chosen, Plan, StageName
 from cmda_core.progress import Progress
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
@@ -26,12 +28,14 @@ class Workshop:
         folder: Where everything lies.
         dataset: The scans as they were acquired.
         progress: Where to show how far the work has come.
+        goal: What the run is after; all that the plan names if left out.
     """
 
     plan: Plan
     folder: RunFolder
     dataset: Dataset
     progress: Progress
+    goal: Goal | None = None
 
     @property
     def task(self) -> Task:
@@ -42,6 +46,21 @@ class Workshop:
     def runtime(self) -> Runtime:
         """Device, seed and processes."""
         return self.plan.experiment.runtime
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Entries whose segmentations are evaluated."""
+        return self.goal.scored(self.plan) if self.goal else self.plan.entries
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Entries whose segmenters are trained."""
+        return self.goal.trained(self.plan) if self.goal else self.plan.entries
+
+    @property
+    def graders(self) -> tuple[Chosen[GraderOffer], ...]:
+        """Graders that are trained and evaluated."""
+        return self.goal.graders(self.plan) if self.goal else self.plan.graders
 
     @cached_property
     def chain(self) -> Chain:
