@@ -103,9 +103,15 @@ def test_the_demo_has_every_grade_in_every_split_at_both_centres():
         assert {plan.grade for plan in part} == {1, 2, 3, 4}
         assert {plan.centre for plan in part} == {"ldn", "etz"}
         assert not any(plan.operated for plan in part)
-    for split, times in (("source", 4), ("test", 3)):
+        assert {plan.grade for plan in part[:4]} == {1, 2, 3, 4}
+
+
+def test_grades_are_about_as_frequent_as_in_crossmoda():
+    plans = plan_cohort(PRESETS["full"], source=None, target=None, test=None)
+    for split in ("source", "target", "test"):
         grades = [plan.grade for plan in plans if plan.split == split]
-        assert [grades.count(grade) for grade in (1, 2, 3, 4)] == [times] * 4
+        shares = [grades.count(grade) / len(grades) for grade in (1, 2, 3, 4)]
+        assert shares == pytest.approx([12 / 182, 51 / 182, 73 / 182, 46 / 182], abs=0.1)
 
 
 def test_full_withholds_grades_of_operated_patients_of_london():
