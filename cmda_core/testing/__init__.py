@@ -11,6 +11,7 @@ The kit makes its own cohorts and trains with the offer's ``tiny`` settings.
 """
 
 from cmda_core.errors import ContractError
+from cmda_core.testing.by_name import Report, check_installed
 from cmda_core.testing.check import Check, Outcome, run_checks
 from cmda_core.testing.doors import (
     check_grader,
@@ -28,7 +29,9 @@ __all__ = [
     "Check",
     "ContractError",
     "Outcome",
+    "Report",
     "check_grader",
+    "check_installed",
     "check_preprocessor",
     "check_segmenter",
     "check_translator",

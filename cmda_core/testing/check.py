@@ -143,15 +143,16 @@ def make_checks(rules: Sequence[Rule], subject: Any, expected_failures: Mapping[
             f"expected_failures: there is no rule {', '.join(sorted(unknown))}. The rules: {', '.join(names)}."
         )
     return [
-        Check(rule, subject, expected_failures.get(name, ""))
-        for rule, name in zip(rules, names, strict=True)
+        Check(rule, subject, expected_failures.get(name, "")) for rule, name in zip(rules, names, strict=True)
     ]
 
 
-def run_checks(checks: Sequence[Check], progress: Progress | None = None) -> list[Outcome]:
+def run_checks(
+    checks: Sequence[Check], progress: Progress | None = None, description: str = "check"
+) -> list[Outcome]:
     """Do all checks, whatever comes of each."""
     outcomes = []
-    with (progress or Silent()).task("check", len(checks)) as advance:
+    with (progress or Silent()).task(description, len(checks)) as advance:
         for check in checks:
             outcomes.append(check.outcome())
             advance(1)

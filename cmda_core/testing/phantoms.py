@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmda_core.schema import Task
 from cmda_core.volumes import LabelVolume, Volume
@@ -87,9 +88,7 @@ def constant(modality: str, value: float) -> Volume:
     return Volume(voxels, LPS, modality, f"constant {value:g}")
 
 
-def _ball(
-    points: np.ndarray[tuple[int, ...], np.dtype[np.float64]], centre: tuple[float, float, float], radius: float
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _ball(points: Matrix, centre: tuple[float, float, float], radius: float) -> NDArray[np.bool_]:
     away = points - np.array(centre)[:, None, None, None]
-    inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = np.square(away).sum(axis=0) < radius**2
+    inside: NDArray[np.bool_] = np.square(away).sum(axis=0) < radius**2
     return inside

@@ -36,7 +36,9 @@ def introduces_itself(subject: Subject) -> None:
         "Say in one line what the method does.",
     )
     expect(
-        bool(offer.reference.strip()), "The reference is empty.", "Name the paper or repository of the method."
+        bool(offer.reference.strip()),
+        "The reference is empty.",
+        "Name the paper or repository of the method.",
     )
     expect(
         offer.api_version == API_VERSION,

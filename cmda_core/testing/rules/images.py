@@ -28,9 +28,7 @@ def expect_same_place(found: Volume | LabelVolume, image: Volume) -> None:
 
 def expect_finite_float32(values: NDArray[np.generic], where: str) -> None:
     """Expect float32 without NaN and infinities."""
-    expect(
-        values.dtype == np.float32, f"{where}: the result is {values.dtype}.", "Return float32 voxels."
-    )
+    expect(values.dtype == np.float32, f"{where}: the result is {values.dtype}.", "Return float32 voxels.")
     bad = int((~np.isfinite(values)).sum())
     expect(not bad, f"{where}: {bad} values are not finite.", "Look for divisions by a spread of zero.")
 

@@ -248,7 +248,9 @@ def works_in_another_process(subject: PreprocessorSubject) -> None:
     subject.prepare(copied, subject.cases[0])
 
 
-def _middle(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], label: int, affine: Matrix) -> Matrix | None:
+def _middle(
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], label: int, affine: Matrix
+) -> Matrix | None:
     indices = np.argwhere(labels == label).astype(np.float64)
     return to_mm(affine, indices.mean(axis=0)) if len(indices) else None
 

@@ -157,9 +157,7 @@ def _expect_probabilities(subject: SegmenterSubject, image: Volume, segmentation
     expect_finite_float32(shares, image.case)
     expect(float(shares.min()) >= 0, f"{image.case}: a probability is {shares.min():.3g}.", "Use a softmax.")
     away = float(np.abs(shares.sum(axis=0) - 1).max())
-    expect(
-        away <= _TIE, f"{image.case}: probabilities sum to 1 ± {away:.3g}.", "Divide them by their sum."
-    )
+    expect(away <= _TIE, f"{image.case}: probabilities sum to 1 ± {away:.3g}.", "Divide them by their sum.")
 
 
 _OWN: tuple[Rule, ...] = (
