@@ -89,8 +89,9 @@ def _rendered(kind: Kind, names: Names) -> Iterator[tuple[str, str]]:
     environment = Environment(  # noqa: S701  # Python and TOML, no HTML
         loader=PackageLoader("cmda_core.scaffold"), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    templates = environment.list_templates(extensions=[_SUFFIX.removeprefix(".")])
     for part in ("common", kind):
-        for template in environment.list_templates(filter_func=lambda path, part=part: path.startswith(part)):
+        for template in (path for path in templates if path.startswith(f"{part}/")):
             text = environment.get_template(template).render(
                 kind=kind,
                 names=names,

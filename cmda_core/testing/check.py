@@ -140,7 +140,8 @@ def make_checks(rules: Sequence[Rule], subject: Any, expected_failures: Mapping[
     names = [str(rule.__name__) for rule in rules]
     if unknown := expected_failures.keys() - set(names):
         raise ContractError(
-            f"expected_failures: there is no rule {', '.join(sorted(unknown))}. The rules: {', '.join(names)}."
+            f"expected_failures: no rule is called {', '.join(sorted(unknown))}. "
+            f"The rules: {', '.join(names)}."
         )
     return [
         Check(rule, subject, expected_failures.get(name, "")) for rule, name in zip(rules, names, strict=True)

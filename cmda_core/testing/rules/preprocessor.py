@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.stats import spearmanr
 
@@ -148,10 +149,12 @@ def landmarks_stay_in_place(subject: PreprocessorSubject) -> None:
         native = read_labels(case.labels) if case.labels else None
         if native is None or crop.labels is None:
             continue
-        own = _middle(crop.labels.voxels, subject.task.tumour_label, crop.image.affine)
-        expect(own is not None, f"{case.id}, {name}: the tumour is outside.", "Place the region around it.")
-        there = _middle(native.voxels, subject.task.tumour_label, native.affine)
-        moved = to_mm(np.array(crop.pose.to_native), np.asarray(own))
+        tumour = subject.task.tumour_label
+        shown = bool((crop.labels.voxels == tumour).any())
+        expect(shown, f"{case.id}, {name}: the tumour is outside.", "Place the region around the structures.")
+        own = _middle(crop.labels.voxels, tumour, crop.image.affine)
+        there = _middle(native.voxels, tumour, native.affine)
+        moved = to_mm(np.array(crop.pose.to_native), own)
         away = float(np.linalg.norm(moved - there))
         edge = _LANDMARK_SHARE * max(*native.spacing, *crop.image.spacing)
         expect(
@@ -165,9 +168,10 @@ def images_stay_in_place(subject: PreprocessorSubject) -> None:
     """By its pose, a crop shows what the scan shows at the same millimetres, rank for rank."""
     for case, name, crop in subject.crops():
         scan = read_volume(case.image, case.modality)
-        indices = np.moveaxis(np.indices(crop.image.voxels.shape), 0, -1)[::2, ::2, ::2].astype(np.float64)
-        mm = to_mm(np.array(crop.pose.to_native), to_mm(crop.image.affine, indices))
-        places = to_mm(np.linalg.inv(scan.affine), mm)
+        indices = np.moveaxis(np.indices(crop.image.voxels.shape), 0, -1)[::2, ::2, ::2]
+        mm = to_mm(np.array(crop.pose.to_native), to_mm(crop.image.affine, indices.astype(np.float64)))
+        to_index: Matrix = np.linalg.inv(scan.affine)
+        places = to_mm(to_index, mm)
         inside = ((places >= 0) & (places <= np.array(scan.voxels.shape) - 1)).all(axis=-1)
         there = map_coordinates(scan.voxels, places[inside].T, order=1)
         here = crop.image.voxels[::2, ::2, ::2][inside]
@@ -248,11 +252,10 @@ def works_in_another_process(subject: PreprocessorSubject) -> None:
     subject.prepare(copied, subject.cases[0])
 
 
-def _middle(
-    labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], label: int, affine: Matrix
-) -> Matrix | None:
+def _middle(labels: NDArray[np.uint8], label: int, affine: Matrix) -> Matrix:
     indices = np.argwhere(labels == label).astype(np.float64)
-    return to_mm(affine, indices.mean(axis=0)) if len(indices) else None
+    middle: Matrix = indices.mean(axis=0)
+    return to_mm(affine, middle)
 
 
 def _one_hot(subject: PreprocessorSubject, crop: Crop) -> Segmentation:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmda_core.protocols import Segmentation, SegmentationData
 from cmda_core.testing.check import Rule, expect
@@ -50,7 +52,7 @@ class SegmenterSubject(Subject):
 
     def answers(self, model: object) -> Answers:
         """Labels and probabilities of both modalities."""
-        found = {}
+        found: dict[str, NDArray[Any]] = {}
         for modality in self.task.modalities:
             segmentation = self.segment(model, self.image(modality))
             found[f"the labels of {modality}"] = segmentation.labels.voxels

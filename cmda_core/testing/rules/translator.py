@@ -79,7 +79,7 @@ def writes_the_other_modality(subject: TranslatorSubject) -> None:
         wanted = subject.task.other(image.modality)
         expect(
             (translated.modality, translated.case) == (wanted, image.case),
-            f"Asked for {wanted} of case {image.case}, it returned {translated.modality} of {translated.case}.",
+            f"Asked for {wanted} of {image.case}, it returned {translated.modality} of {translated.case}.",
             "Use volume.with_voxels(voxels, modality=to).",
         )
 
