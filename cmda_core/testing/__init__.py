@@ -21,6 +21,7 @@ from cmda_core.testing.doors import (
     checks_of,
     grader_checks,
     preprocessor_checks,
+    rules_by_kind,
     segmenter_checks,
     translator_checks,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "checks_of",
     "grader_checks",
     "preprocessor_checks",
+    "rules_by_kind",
     "run_checks",
     "segmenter_checks",
     "translator_checks",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
+from cmda_core.registry import Kind
 from cmda_core.schema import PluginConfig, Task
-from cmda_core.testing.check import Check, make_checks, require_kept, run_checks
+from cmda_core.testing.check import Check, Rule, make_checks, require_kept, run_checks
 from cmda_core.testing.rules.grader import GRADER, GraderSubject
 from cmda_core.testing.rules.preprocessor import PREPROCESSOR, PreprocessorSubject
 from cmda_core.testing.rules.segmenter import SEGMENTER, SegmenterSubject
-from cmda_core.testing.rules.translator import TranslatorSubject, translator_rules
+from cmda_core.testing.rules.translator import TRANSLATOR, TranslatorSubject, translator_rules
 
 Settings = PluginConfig | Mapping[str, object] | None
 """Small settings to check with; the offer's ``tiny`` if left out."""
@@ -86,6 +87,20 @@ def checks_of(offer: Offer, config: Settings = None, task: Task | None = None) -
     if isinstance(offer, PreprocessorOffer):
         return preprocessor_checks(offer, config, task)
     raise TypeError(f"expected an offer, got {type(offer).__name__}")
+
+
+def rules_by_kind() -> dict[Kind, dict[str, str]]:
+    """Every rule and its promise, by kind."""
+    kinds: dict[Kind, tuple[Rule, ...]] = {
+        "preprocessor": PREPROCESSOR,
+        "translator": TRANSLATOR,
+        "segmenter": SEGMENTER,
+        "grader": GRADER,
+    }
+    return {
+        kind: {check.name: check.promise for check in make_checks(rules, None, {})}
+        for kind, rules in kinds.items()
+    }
 
 
 def check_translator(

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from unittest import SkipTest
 
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from cmda_core.schema import PluginConfig
 from cmda_core.testing.check import BrokenPromiseError, Rule, expect
 from cmda_core.testing.subject import Subject
 
+_TORCH = 9
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -95,16 +97,23 @@ def settings_have_a_schema(subject: Subject) -> None:
 def is_listed_quickly(subject: Subject) -> None:
     """To import the module with the hook does not import torch."""
     module = subject.offer.build.__module__
-    code = f"import sys, {module}; sys.exit(9 if 'torch' in sys.modules else 0)"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, env=environment)  # noqa: S603
-    if done.returncode not in (0, 9):
+    status = _import_alone(module)
+    if status not in (0, _TORCH):
         raise SkipTest(f"{module} cannot be imported on its own")
     expect(
-        not done.returncode,
+        not status,
         f"import {module} imports torch.",
         "Import what needs torch inside of build and load.",
     )
+
+
+@cache
+def _import_alone(module: str) -> int:
+    """Exit status of a new process that imports a module: 0, ``_TORCH``, or that of a failure."""
+    code = f"import sys, {module}; sys.exit({_TORCH} if 'torch' in sys.modules else 0)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=False, capture_output=True, env=environment).returncode  # noqa: S603
 
 
 def has_the_methods(subject: Subject) -> None:

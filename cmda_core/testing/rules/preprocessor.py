@@ -170,7 +170,7 @@ def images_stay_in_place(subject: PreprocessorSubject) -> None:
         scan = read_volume(case.image, case.modality)
         indices = np.moveaxis(np.indices(crop.image.voxels.shape), 0, -1)[::2, ::2, ::2]
         mm = to_mm(np.array(crop.pose.to_native), to_mm(crop.image.affine, indices.astype(np.float64)))
-        to_index: Matrix = np.linalg.inv(scan.affine)
+        to_index = np.linalg.inv(scan.affine).astype(np.float64)
         places = to_mm(to_index, mm)
         inside = ((places >= 0) & (places <= np.array(scan.voxels.shape) - 1)).all(axis=-1)
         there = map_coordinates(scan.voxels, places[inside].T, order=1)

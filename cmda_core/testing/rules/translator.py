@@ -168,7 +168,17 @@ _OWN: tuple[Rule, ...] = (
 )
 
 
+TRANSLATOR: tuple[Rule, ...] = (
+    *DECLARATION,
+    *TRAINING,
+    reads_no_target_labels,
+    *_OWN,
+    *SHARED_ENCODER,
+    works_on_the_accelerator,
+)
+
+
 def translator_rules(subject: TranslatorSubject) -> tuple[Rule, ...]:
     """The rules for this translator: those of its capabilities only if it declares them."""
-    shared = SHARED_ENCODER if subject.offer.shared_encoder else ()
-    return (*DECLARATION, *TRAINING, reads_no_target_labels, *_OWN, *shared, works_on_the_accelerator)
+    absent = () if subject.offer.shared_encoder else SHARED_ENCODER
+    return tuple(rule for rule in TRANSLATOR if rule not in absent)
