@@ -3,7 +3,8 @@
 CmdaError
 ├── ConfigError            a configuration value cannot be used
 ├── UnknownPluginError     no plugin of that name and kind is installed
-├── BrokenPluginError      a plugin could not be loaded, or broke its contract
+├── BrokenPluginError      a plugin could not be loaded, or is not usable
+│   └── ContractError      a plugin breaks a promise of its protocol
 ├── DataError              a file, a case or a cohort cannot be used
 │   ├── GeometryError      two volumes do not share a grid, or a grid makes no sense
 │   └── ModalityError      a volume is of another modality than is asked for
@@ -29,7 +30,11 @@ class UnknownPluginError(CmdaError):
 
 
 class BrokenPluginError(CmdaError):
-    """A plugin could not be loaded, or broke its contract."""
+    """A plugin could not be loaded, or is not usable."""
+
+
+class ContractError(BrokenPluginError):
+    """A plugin breaks a promise of its protocol."""
 
 
 class DataError(CmdaError):

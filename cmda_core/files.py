@@ -11,6 +11,9 @@ from pathlib import Path
 
 from cmda_core.errors import OutputError
 
+SAFE_ENDINGS = (".safetensors", ".json", ".yaml", ".csv", ".txt", ".nii", ".nii.gz")
+"""Formats that hold data and cannot hold code; what plugins save, and what bundles take."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -3,12 +3,16 @@
 A plugin is a module, named in the entry-point group ``cmda.plugins``, with one or more of the
 hooks below. Each returns offers: what can be asked for by name. Hooks are called whenever plugins
 are listed, so they must be cheap: import torch inside ``build``, not at the top of the module.
+
+All of this page and of `cmda_core.protocols` is the plugin API. ``API_VERSION`` counts its incompatible
+changes: a hook, a field or a method that is taken away, renamed, or promises something else. New hooks
+and new fields with a default do not change it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,9 @@ from pluggy import HookimplMarker, HookspecMarker
 
 from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
 from cmda_core.schema import Cohort, PluginConfig, Task
+
+API_VERSION = 1
+"""Version of the plugin API that this cmda has."""
 
 hookspec = HookspecMarker("cmda")
 hookimpl = HookimplMarker("cmda")
@@ -34,6 +41,9 @@ class Offer:
         check: Called with the settings and the source cases, as they were acquired, before the first long
             step of a run that will train the plugin; raises ConfigError if something that the settings
             ask for is missing, on this machine or with the cases.
+        tiny: Settings with which it learns tiny cohorts in seconds; for the checks of its contract.
+        api_version: The API that the plugin was written for. The default stays 1 for ever, so that an
+            offer of a later API names its version.
     """
 
     name: str
@@ -42,6 +52,8 @@ class Offer:
     reference: str
     version: str = "1"
     check: Callable[[Any, Cohort], None] | None = None
+    tiny: Mapping[str, object] = field(default_factory=dict, hash=False)
+    api_version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,14 @@ from pluggy import PluginManager, PluginValidationError
 
 from cmda_core import hookspecs
 from cmda_core.errors import BrokenPluginError, UnknownPluginError
-from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
+from cmda_core.hookspecs import (
+    API_VERSION,
+    GraderOffer,
+    Offer,
+    PreprocessorOffer,
+    SegmenterOffer,
+    TranslatorOffer,
+)
 
 ENTRY_POINT_GROUP = "cmda.plugins"
 
@@ -52,7 +59,9 @@ class Registry:
         except (PluginValidationError, ValueError) as error:
             if self._manager.is_registered(plugin):  # pluggy registers before it validates
                 self._manager.unregister(plugin)
-            raise BrokenPluginError(f"{name or plugin!r} is not a cmda plugin: {error}") from error
+            raise BrokenPluginError(
+                f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {error}"
+            ) from error
 
     def preprocessors(self) -> dict[str, PreprocessorOffer]:
         """All preprocessors by name; BrokenPluginError if two plugins offer the same name."""
@@ -128,6 +137,9 @@ class Registry:
                         f"plugin {plugin!r}: offer_{kind}s() must return {offer_type.__name__} objects, "
                         f"got {type(offer).__name__}."
                     )
+                if offer.api_version != API_VERSION:
+                    self.broken[plugin] = _other_api(kind, offer)
+                    continue
                 if offer.name in found:
                     raise BrokenPluginError(
                         f"two plugins offer the {kind} {offer.name!r}: {found[offer.name][1]!r} and "
@@ -139,9 +151,13 @@ class Registry:
     def _call(self, plugin: str, hook: Callable[[], Iterable[object]]) -> list[object]:
         try:
             return list(hook())
+        except TypeError as error:
+            self.broken[plugin] = BrokenPluginError(
+                f"{error}. If the plugin was made for another cmda: this one has API version {API_VERSION}."
+            )
         except Exception as error:  # noqa: BLE001  # a hook may raise anything; the others must survive it
             self.broken[plugin] = error
-            return []
+        return []
 
     def _find(self, kind: Kind, name: str, offers: Mapping[str, AnyOffer]) -> AnyOffer:
         if name not in offers:
@@ -156,3 +172,11 @@ class Registry:
         lines.append(f"Installed: {', '.join(names) or 'none'}.")
         lines += [f"Plugin {plugin!r} failed to load: {error}" for plugin, error in self.broken.items()]
         return "\n".join(lines)
+
+
+def _other_api(kind: Kind, offer: Offer) -> BrokenPluginError:
+    older = offer.api_version < API_VERSION
+    return BrokenPluginError(
+        f"its {kind} {offer.name!r} was made for API version {offer.api_version} of cmda, and this cmda has "
+        f"version {API_VERSION}. Install a newer version of {'the plugin' if older else 'cmda'}."
+    )

@@ -1,9 +1,13 @@
-"""Writes the reference pages: docs/cli.md from ``--help``, docs/config.md from the configuration models."""
+"""Writes the reference pages.
+
+docs/cli.md comes from ``--help``, docs/config.md from the configuration models, docs/contract.md from
+the rules of the contract kit.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from typer.main import get_command
@@ -13,6 +17,7 @@ from cmda_cli.app import app
 from cmda_core.catalogue import plugin_facts, settings_rows
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment
+from cmda_core.testing import rules_by_kind
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the code, then run `make docs`. -->"
@@ -37,6 +42,24 @@ def config_page() -> str:
             _table(settings_rows(offer.config)),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def contract_page() -> str:
+    """Every promise, kind by kind; what all kinds promise comes first."""
+    rules = rules_by_kind()
+    shared = [name for name in rules["translator"] if all(name in promises for promises in rules.values())]
+    parts = [NOTE, "# The contract", CONTRACT_INTRODUCTION, "## All kinds"]
+    parts.append(_promises({name: rules["translator"][name] for name in shared}))
+    for kind, promises in rules.items():
+        own = {name: promise for name, promise in promises.items() if name not in shared}
+        parts += [f"## {kind.capitalize()}", _promises(own)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _promises(promises: Mapping[str, str]) -> str:
+    return "\n".join(
+        ["| rule | promise |", "| --- | --- |", *(f"| `{n}` | {p} |" for n, p in promises.items())]
+    )
 
 
 def commands() -> Iterator[tuple[str, ...]]:
@@ -70,7 +93,13 @@ CONFIG_INTRODUCTION = """An experiment is a YAML file. What it leaves out has th
 beside `plugin: NAME`. A misspelt setting is an error."""
 
 
+CONTRACT_INTRODUCTION = """What `cmda plugins check NAME` and `cmda_core.testing` check of a plugin, on
+tiny cohorts that they make themselves. Rules on accelerators and capabilities are skipped, with the
+reason, where there is nothing to check."""
+
+
 if __name__ == "__main__":
     os.environ["NO_COLOR"] = "1"
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (DOCS / "contract.md").write_text(contract_page(), encoding="utf-8")
     (DOCS / "config.md").write_text(config_page(), encoding="utf-8")

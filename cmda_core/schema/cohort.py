@@ -94,6 +94,12 @@ class Cohort(PluginConfig):
         """The cases for which ``keep`` is true, in the same order."""
         return Cohort(name=self.name, cases=tuple(case for case in self.cases if keep(case)))
 
+    def images_alone(self) -> Cohort:
+        """The same scans without labels, parcellations and grades."""
+        nothing = {"labels": None, "parcellation": None, "grade": None}
+        cases = tuple(case.model_copy(update=nothing) for case in self.cases)
+        return Cohort(name=self.name, cases=cases)
+
     def save(self, path: Path) -> None:
         """Write the cohort as JSON; the files of its cases are named relative to ``path``.
 

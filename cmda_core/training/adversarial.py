@@ -101,7 +101,7 @@ def train_adversarial(
     """
     fabric = run.fabric
     method.to(fabric.device).train()
-    sampler = _PairSampler(data, config, run)
+    sampler = _PairSampler(data, config, run, method.stride)
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
     generator = _Updater(method.generator, config, steps, fabric)
     discriminator = _Updater(method.discriminator, config, steps, fabric)
@@ -168,12 +168,14 @@ def contact_sheet(images: Translations) -> NDArray[np.uint8]:
 class _PairSampler:
     """Unpaired batches of both modalities, other ones in each process."""
 
-    def __init__(self, data: TranslationData, config: AdversarialConfig, run: Run) -> None:
+    def __init__(self, data: TranslationData, config: AdversarialConfig, run: Run, stride: int) -> None:
         self._source, self._target = (
             SliceSampler(cohort, seed=run.seed, size=config.patch, flip=config.flip)
-            for cohort in (data.source, data.target)
+            # Whatever labels the target cases may name, no translator can learn from them.
+            for cohort in (data.source, data.target.images_alone())
         )
         self._batch_size = config.batch_size
+        self._stride = stride
         self._fabric = run.fabric
 
     @property
@@ -182,13 +184,12 @@ class _PairSampler:
         return len(self._source)
 
     def pair(self, step: int) -> tuple[SliceBatch, SliceBatch]:
-        """The batches of a step, on the device."""
+        """The batches of a step, on the device, with edges that the networks can halve."""
         position = step * self._fabric.world_size + self._fabric.global_rank
         device = self._fabric.device
-        return (
-            self._source.batch(position, self._batch_size, _SOURCE_STREAM).to(device),
-            self._target.batch(position, self._batch_size, _TARGET_STREAM).to(device),
-        )
+        source = self._source.batch(position, self._batch_size, _SOURCE_STREAM)
+        target = self._target.batch(position, self._batch_size, _TARGET_STREAM)
+        return source.padded(self._stride).to(device), target.padded(self._stride).to(device)
 
 
 class _Updater:

@@ -40,6 +40,22 @@ class SliceBatch:
         assert moved[0] is not None  # noqa: S101  # for the type checker: images are always there
         return SliceBatch(moved[0], moved[1], moved[2])
 
+    def padded(self, stride: int) -> SliceBatch:
+        """The same batch with H and W rounded up to multiples of ``stride`` by repeating the edge."""
+        height, width = self.images.shape[-2:]
+        if not height % stride and not width % stride:
+            return self
+        rows, columns = (torch.arange(n + -n % stride).clamp(max=n - 1) for n in (height, width))
+
+        def pad(images: Tensor) -> Tensor:
+            return images[..., rows, :][..., columns]
+
+        return SliceBatch(
+            pad(self.images),
+            None if self.labels is None else pad(self.labels),
+            None if self.parcellation is None else pad(self.parcellation),
+        )
+
 
 class SliceSampler:
     """Draws random slice triples from a prepared cohort.

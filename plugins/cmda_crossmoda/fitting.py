@@ -107,7 +107,8 @@ def locate_cases(data: PreparationData, locator: Locator, run: Run) -> list[Loca
     """
     path = run.folder / "located.json"
     records = _read(path)
-    cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target)}
+    # Whatever labels the target cases may name: the region is placed by the source alone.
+    cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target.images_alone())}
     todo = {key: partial(locator.locate, case) for key, case in cases.items() if key not in records}
     _work(todo, records, path, run, "register the training cases")
     others = agreements(list(records.values()))

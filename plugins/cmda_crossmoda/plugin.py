@@ -36,6 +36,11 @@ OFFER = PreprocessorOffer(
     build=build,
     load=load,
     region_mm=region_mm,
+    tiny={
+        "spacing_mm": (2.0, 2.0, 3.0),
+        "shape": (56, 40, 20),
+        "registration": {"finest_mm": 8.0, "iterations": 40},
+    },
 )
 
 

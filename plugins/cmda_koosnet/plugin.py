@@ -33,6 +33,17 @@ def offer_graders() -> Iterable[GraderOffer]:
             build=build,
             load=load,
             needs_encoder=True,
+            tiny={
+                "slices": 8,
+                "window": 16,
+                "channels": 8,
+                "stages": 2,
+                "projection_channels": (8, 4),
+                "pretrain_epochs": 2,
+                "epochs": 2,
+                "save_every": 2,
+                "log_every": 1,
+            },
             reference="https://github.com/fiy2W/cmda2022.superpolymerization",
         )
     ]

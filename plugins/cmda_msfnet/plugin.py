@@ -43,6 +43,17 @@ def offer_translators() -> Iterable[TranslatorOffer]:
             build=build,
             load=load,
             check=check,
+            tiny={
+                "epochs": 2,
+                "channels": 3,
+                "residual_blocks": 1,
+                "perceptual": "off",
+                "discriminator_channels": 2,
+                "discriminator_layers": 2,
+                "discriminator_crop": 16,
+                "save_every": 2,
+                "log_every": 1,
+            },
             shared_encoder=True,
             reference="https://github.com/fiy2W/cmda2022.superpolymerization",
         )

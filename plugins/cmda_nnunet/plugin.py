@@ -32,6 +32,20 @@ def offer_segmenters() -> Iterable[SegmenterOffer]:
             config=NnUnetConfig,
             build=build,
             load=load,
+            tiny={
+                "folds": "all",
+                "epochs": 2,
+                "iterations_per_epoch": 2,
+                "validation_iterations": 1,
+                "base_features": 4,
+                "max_features": 8,
+                "patch_size": (8, 16, 16),
+                "batch_size": 2,
+                "augmentation": "light",
+                "mirroring": False,
+                "channels_last": True,
+                "save_every": 1,
+            },
             reference="https://doi.org/10.1038/s41592-020-01008-z",
         )
     ]

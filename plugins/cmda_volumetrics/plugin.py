@@ -32,6 +32,7 @@ def offer_graders() -> Iterable[GraderOffer]:
             config=VolumetricsConfig,
             build=build,
             load=load,
+            tiny={"folds": 2},
             reference="https://doi.org/10.1007/3-540-44795-4_13",
         )
     ]

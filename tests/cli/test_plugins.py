@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,37 @@ def test_doctor_prints_json(cmda: Any) -> None:
     assert facts["cores"] >= 1
     assert "cpu" in facts["devices"]
     assert facts["packages"]["cmda"] != "missing"
+
+
+@pytest.mark.usefixtures("toys")
+def test_check_prints_every_rule_and_fails_if_one_is_broken(cmda: Any) -> None:
+    result = cmda("plugins", "check", "toy", "--kind", "grader")
+    assert result.code == 1
+    assert "grades_from_one_to_four" in result.out
+    assert "refuses_before_training          broken" in result.out
+    assert "Before fit() it answers. Raise cmda_core.errors.NotTrainedError." in result.out
+
+
+def test_check_of_a_sound_plugin_as_json(cmda: Any) -> None:
+    result = cmda("plugins", "check", "volumetrics", "--json")
+    assert result.code == 0
+    (report,) = json.loads(result.out)
+    assert (report["kind"], report["kept"]) == ("grader", True)
+    rules = {rule["rule"]: rule for rule in report["rules"]}
+    assert rules["learns"]["verdict"] == "kept"
+    assert rules["refuses_to_go_without_its_encoder"]["seen"] == "the offer needs no encoder"
+
+
+def test_check_of_another_kind(cmda: Any) -> None:
+    result = cmda("plugins", "check", "volumetrics", "--kind", "segmenter")
+    assert result.code == 1
+    assert "no segmenter named 'volumetrics' is installed" in result.err
+
+
+def test_new_prints_the_folder_and_what_to_do_next(cmda: Any, tmp_path: Path) -> None:
+    result = cmda("plugins", "new", "grader", "my-own", "--out", tmp_path)
+    assert result.code == 0
+    assert result.out.strip() == str(tmp_path / "cmda-my-own")
+    assert "cmda plugins check my-own" in result.err
+    assert (tmp_path / "cmda-my-own" / "pyproject.toml").exists()
+    assert cmda("plugins", "new", "grader", "my-own", "--out", tmp_path).code == 1

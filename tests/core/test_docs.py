@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import re
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from cmda_cli.app import app
 from cmda_core import hookspecs
 from cmda_core.registry import Registry
+from cmda_core.scaffold import write_package
+from cmda_core.testing import checks_of, run_checks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,7 +42,7 @@ def test_hook_is_documented(hook: Callable[..., object]) -> None:
     assert f"### `{hook.__name__}({arguments})`" in (DOCS / "plugins.md").read_text()
 
 
-@pytest.mark.parametrize("page", ["cli", "config"])
+@pytest.mark.parametrize("page", ["cli", "config", "contract"])
 def test_reference_is_current(generate: ModuleType, page: str) -> None:
     assert (DOCS / f"{page}.md").read_text() == getattr(generate, f"{page}_page")(), "run `make docs`"
 
@@ -70,3 +73,20 @@ def test_commands_in_examples_exist(page: Path) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["tint", "shift"])
+def test_plugins_of_the_guide_keep_their_promises(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of the guide, laid over what ``cmda plugins new`` writes."""
+    folder = write_package("translator", name, tmp_path)
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", (DOCS / "plugins.md").read_text(), flags=re.DOTALL)
+    own = {path: text for path, text in blocks if f"cmda_{name}" in path + text}
+    assert own
+    for path, text in own.items():
+        (folder / path).write_text(text)
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    offer = importlib.import_module(f"cmda_{name}.plugin").OFFER
+    assert [outcome for outcome in run_checks(checks_of(offer)) if outcome.verdict == "broken"] == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
@@ -97,6 +98,36 @@ def test_hook_that_raises_is_isolated() -> None:
     registry.add(SimpleNamespace(offer_translators=offer_translators), "bad")
     assert list(registry.translators()) == ["works"]
     assert str(registry.broken["bad"]) == "no licence"
+
+
+@pytest.mark.parametrize(("version", "older"), [(0, "the plugin"), (2, "cmda")])
+def test_offer_for_another_api_is_reported_and_not_used(version: int, older: str) -> None:
+    @hookimpl
+    def offer_translators() -> list[TranslatorOffer]:
+        return [replace(offer("elsewhen"), api_version=version), offer("now")]
+
+    registry = Registry()
+    registry.add(SimpleNamespace(offer_translators=offer_translators), "both")
+    assert list(registry.translators()) == ["now"]
+    with pytest.raises(
+        UnknownPluginError,
+        match=f"'elsewhen' was made for API version {version} of cmda, and this cmda has version 1. "
+        f"Install a newer version of {older}.",
+    ):
+        registry.translator("elsewhen")
+
+
+def test_offer_with_fields_of_another_api_gets_a_hint() -> None:
+    @hookimpl
+    def offer_translators() -> list[TranslatorOffer]:
+        return [TranslatorOffer(colour="blue")]  # type: ignore[call-arg]
+
+    registry = Registry()
+    registry.add(SimpleNamespace(offer_translators=offer_translators), "odd")
+    assert registry.translators() == {}
+    assert "'colour'. If the plugin was made for another cmda: this one has API version 1" in str(
+        registry.broken["odd"]
+    )
 
 
 def test_installed_plugins_all_work() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-MANIFEST = "bundle.json"
+from cmda_core.files import SAFE_ENDINGS
 
-ENDINGS = (".safetensors", ".json", ".yaml", ".csv", ".txt", ".nii", ".nii.gz")
-"""Formats that hold data and cannot hold code."""
+MANIFEST = "bundle.json"
 
 _LONGEST = 200  # bytes; file systems allow 255, and files are written aside under longer names
 
@@ -35,6 +34,6 @@ def data_name(name: str) -> str:
     Raises:
         ValueError: With what is wrong.
     """
-    if not safe_name(name).lower().endswith(ENDINGS):
-        raise ValueError(f"{name!r}: a bundle takes {', '.join(ENDINGS)} files only")
+    if not safe_name(name).lower().endswith(SAFE_ENDINGS):
+        raise ValueError(f"{name!r}: a bundle takes {', '.join(SAFE_ENDINGS)} files only")
     return name

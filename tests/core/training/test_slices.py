@@ -7,7 +7,7 @@ from slice_cohorts import AFFINE, unpaired
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Cohort
-from cmda_core.training.slices import SliceSampler, from_triples, neighbours, to_slices
+from cmda_core.training.slices import SliceBatch, SliceSampler, from_triples, neighbours, to_slices
 from cmda_core.volumes import Volume, read_labels, read_volume
 
 
@@ -86,3 +86,12 @@ def test_to_slices_and_back_is_the_volume() -> None:
     voxels = np.random.default_rng(0).uniform(-1, 1, (5, 4, 3)).astype(np.float32)
     volume = Volume(voxels, AFFINE, "ceT1", "a")
     np.testing.assert_allclose(from_triples(to_slices(volume)), voxels, atol=1e-6)
+
+
+def test_padding_repeats_the_edge_of_images_and_labels() -> None:
+    images = torch.arange(2 * 3 * 5 * 6).reshape(2, 3, 5, 6)
+    batch = SliceBatch(images.float(), images, None).padded(4)
+    assert batch.images.shape == (2, 3, 8, 8)
+    assert torch.equal(batch.images[..., :5, :6], images.float())
+    assert torch.equal(batch.labels[0, 0, 7], images[0, 0, 4, [0, 1, 2, 3, 4, 5, 5, 5]])
+    assert batch.padded(4) is batch
