@@ -7,7 +7,7 @@ from slice_cohorts import AFFINE, unpaired
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Cohort
-from cmda_core.training.slices import SliceSampler, from_triples, neighbours, to_slices
+from cmda_core.training.slices import SliceBatch, SliceSampler, from_triples, neighbours, to_slices
 from cmda_core.volumes import Volume, read_labels, read_volume
 
 
