@@ -93,9 +93,9 @@ CONFIG_INTRODUCTION = """An experiment is a YAML file. What it leaves out has th
 beside `plugin: NAME`. A misspelt setting is an error."""
 
 
-CONTRACT_INTRODUCTION = """What `cmda plugins check NAME` and `cmda_core.testing` check of a plugin, on
-tiny cohorts that they make themselves. Rules on accelerators and capabilities are skipped, with the
-reason, where there is nothing to check."""
+CONTRACT_INTRODUCTION = """What `cmda plugins check NAME` and `cmda_core.testing` check of a plugin, on tiny
+cohorts that they make themselves. Rules on accelerators and capabilities are skipped, with the reason, where
+there is nothing to check."""
 
 
 if __name__ == "__main__":

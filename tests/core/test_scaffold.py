@@ -95,6 +95,7 @@ def test_installed_into_an_environment_of_its_own(tmp_path: Path) -> None:
     run([*cmda, "data", "phantom", "scans", "--source", "3", "--target", "3", "--test", "1"], tmp_path)
     settings = [f"translator.{setting}" for setting in ("epochs=1", "channels=4", "residual_blocks=1")]
     settings += ["segmenter.epochs=1", "segmenter.iterations_per_epoch=2", "baselines.source_only=false"]
+    settings += ["baselines.graders=[]"]
     options = [option for setting in (*settings, "data.root=scans") for option in ("--set", setting)]
     chosen = ["--translator", "fresh", "--grader", "volumetrics", "--out", "run", "--device", "cpu"]
     run([*cmda, "run", "demo", *chosen, *options], tmp_path)

@@ -67,3 +67,10 @@ def test_task_knows_the_other_modality() -> None:
 def test_contradictory_task(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Task.model_validate(values)
+
+
+def test_images_alone_know_nothing_but_the_scan(tmp_path: Path) -> None:
+    known = {"labels": tmp_path / "l.nii", "parcellation": tmp_path / "p.nii", "grade": 2, "centre": "here"}
+    (bare,) = Cohort(name="target", cases=(case(tmp_path, "a", **known),)).images_alone()
+    assert (bare.labels, bare.parcellation, bare.grade) == (None, None, None)
+    assert (bare.image, bare.centre) == (tmp_path / "a.nii", "here")
