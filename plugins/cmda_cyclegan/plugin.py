@@ -34,14 +34,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
             config=CycleGanConfig,
             build=build,
             load=load,
-            tiny={
-                "epochs": 2,
-                "channels": 2,
-                "residual_blocks": 1,
-                "discriminator_layers": 2,
-                "save_every": 2,
-                "log_every": 1,
-            },
+            tiny={"epochs": 2, "channels": 2, "discriminator_layers": 2, "save_every": 2, "log_every": 1},
             reference="https://doi.org/10.1109/ICCV.2017.244",
         )
     ]

@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,17 @@ def test_train_translate_save_load(data: TranslationData, tmp_path: Path) -> Non
 
 def test_a_third_party_could_write_it_in_120_lines() -> None:
     folder = Path(__file__).parents[3] / "plugins" / "cmda_cyclegan"
-    lines = "".join(path.read_text() for path in folder.glob("*.py")).splitlines()
-    assert len([line for line in lines if line.strip()]) <= 130
+    assert sum(lines_of_code(path.read_text()) for path in folder.glob("*.py")) <= 120
+
+
+def lines_of_code(text: str) -> int:
+    """Lines that are neither blank nor part of a docstring."""
+    documented: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            documented |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(text.splitlines(), start=1)
+    return sum(bool(line.strip()) and number not in documented for number, line in lines)
 
 
 def test_interrupted_training_goes_on(data: TranslationData, tmp_path: Path) -> None:
