@@ -42,7 +42,7 @@ def main(run: Path, folder: Path) -> None:
         pen.text((GAP, top), text, fill=colour, font=ImageFont.load_default(TEXT))
         top += LINE
     folder.mkdir(parents=True, exist_ok=True)
-    sheet.quantize(96).save(folder / "result.png", optimize=True)
+    sheet.save(folder / "result.jpg", quality=85, optimize=True)  # a palette would tint the greys
 
 
 def _typical(pictures: list[Picture], per_case: pd.DataFrame) -> Picture:
