@@ -34,10 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: cannot be written ({reason}). Free some space, or choose another folder."
-        ) from error
+        raise _not_written(path, error) from error
     finally:
         with suppress(OSError):  # its folder may be what could not be made: the error above tells
             temporary.unlink()
@@ -59,12 +56,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.rename(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: cannot be written ({reason}). Free some space, or choose another folder."
-        ) from error
+        raise _not_written(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: cannot be written ({reason}). Free some space, or choose another folder.")
 
 
 def write_text(path: Path, text: str) -> None:
