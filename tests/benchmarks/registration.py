@@ -151,14 +151,14 @@ def main() -> None:
     parser.add_argument("--settings", choices=list(SETTINGS), nargs="+", default=list(SETTINGS))
     parser.add_argument("--degrees", type=float, nargs="+", default=[10, 30, 60], help="largest turn per set")
     arguments = parser.parse_args()
-    print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER))  # noqa: T201  # the result
+    print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_heads(folder)
         for settings in arguments.settings:
             for degrees in arguments.degrees:
                 trials = measure(folder, arguments.cases, degrees, SETTINGS[settings], arguments.jobs)
-                print(row(f"{settings}, turned up to {degrees:.0f}°", trials), flush=True)  # noqa: T201
+                print(row(f"{settings}, turned up to {degrees:.0f}°", trials), flush=True)
 
 
 if __name__ == "__main__":
