@@ -86,7 +86,7 @@ def test_cochleae_have_their_size_and_distance(subjects):
         labelled, count = ndimage.label(painting.labels == 2, np.ones((3, 3, 3)))
         assert count == 2
         for part in (1, 2):
-            assert 35 < 1000 * millilitres(labelled == part) < 85
+            assert 70 < 1000 * millilitres(labelled == part) < 120
         centres = np.array(ndimage.center_of_mass(labelled > 0, labelled, (1, 2))) * SPACING
         assert 64 < np.linalg.norm(centres[0] - centres[1]) < 80
 
