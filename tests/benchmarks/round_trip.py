@@ -31,11 +31,10 @@ CROPS: tuple[CropName, ...] = ("affined", "unaffined")
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One case: its voxels, and the Dice of each structure after prepare and restore."""
+    """One case: its voxels in mm, and the Dice of each structure after prepare and restore."""
 
-    case: str
     crop: CropName
-    spacing: tuple[float, float, float]
+    spacing: str
     dice: dict[str, float]
 
 
@@ -55,7 +54,7 @@ def _trips(preprocessor: CrossmodaPreprocessor, case: Case, task: Task) -> Itera
     for name in CROPS:
         found = preprocessor.restore(_certain(crops[name], len(task.structures)), crops[name].pose)
         scores = {s: dice(found.voxels == n, true.voxels == n) for s, n in task.structures.items()}
-        yield Trip(case.id, name, true.spacing, scores)
+        yield Trip(name, " × ".join(f"{edge:.2g}" for edge in true.spacing), scores)
 
 
 def _certain(crop: Crop, structures: int) -> Segmentation:
@@ -72,7 +71,7 @@ def rows(trips: Sequence[Trip], structures: Sequence[str]) -> Iterator[str]:
     for spacing, crop in sorted({(trip.spacing, trip.crop) for trip in trips}):
         some = [trip for trip in trips if (trip.spacing, trip.crop) == (spacing, crop)]
         scores = [np.array([trip.dice[s] for trip in some]) for s in structures]
-        cells = [" × ".join(f"{edge:g}" for edge in spacing), crop, f"{len(some)}"]
+        cells = [spacing, crop, f"{len(some)}"]
         yield "| " + " | ".join([*cells, *(f"{s.mean():.3f} / {s.min():.3f}" for s in scores)]) + " |"
 
 
