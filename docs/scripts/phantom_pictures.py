@@ -47,7 +47,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     buffer = BytesIO()
     figure.savefig(buffer, dpi=90)
-    Image.open(buffer).quantize(64, dither=Image.Dither.NONE).save(folder / "phantom-grades.png", optimize=True)
+    Image.open(buffer).quantize(64, dither=Image.Dither.NONE).save(
+        folder / "phantom-grades.png", optimize=True
+    )
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ class NnUnetConfig(PluginConfig):
     """Processes that cut and augment patches ahead of the training; 0 does it in between. The patches
     are the same for any number."""
 
-    mirroring: bool = True
-    """Mirror along all axes, in training and at test time."""
+    mirroring: bool | Literal["left-right"] = True
+    """Mirror along all axes (nnU-Net's own), or left and right alone, in training and at test time."""
 
     deep_supervision: bool = True
     """Loss at all resolutions of the decoder."""
@@ -101,3 +101,10 @@ class NnUnetConfig(PluginConfig):
         if not value or (isinstance(value, tuple) and (len(set(value)) < len(value) or min(value) < 0)):
             raise ValueError("folds must be 'all' or different numbers from 0")
         return value
+
+    @property
+    def mirrored_axes(self) -> tuple[int, ...]:
+        """Axes that are mirrored, of nnU-Net's arrays (slices, rows, columns)."""
+        if self.mirroring == "left-right":
+            return (2,)
+        return (0, 1, 2) if self.mirroring else ()

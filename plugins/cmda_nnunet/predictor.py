@@ -18,8 +18,6 @@ from cmda_nnunet.model import Model
 from cmda_nnunet.trainer import Trainer
 from cmda_nnunet.weights import set_weights
 
-_ALL_AXES = (0, 1, 2)
-
 
 class _TilePredictor(nnUNetPredictor):
     """nnU-Net's predictor, at full speed with a single thread too."""
@@ -54,7 +52,10 @@ class Predictor:
             if config.channels_last:
                 network.to(memory_format=torch.channels_last_3d)
         self._predictor = _TilePredictor(
-            tile_step_size=config.tile_step, use_mirroring=config.mirroring, device=device, allow_tqdm=False
+            tile_step_size=config.tile_step,
+            use_mirroring=bool(config.mirrored_axes),
+            device=device,
+            allow_tqdm=False,
         )
         self._predictor.manual_initialization(
             networks[0],
@@ -63,7 +64,7 @@ class Predictor:
             [copy.deepcopy(network.state_dict()) for network in networks],
             dict(model.description),
             Trainer.__name__,
-            _ALL_AXES if config.mirroring else None,
+            config.mirrored_axes or None,
         )
 
     def predict(self, volume: Volume) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

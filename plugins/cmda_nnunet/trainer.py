@@ -44,10 +44,9 @@ class Trainer(nnUNetTrainer):
         return optimiser, PolyLRScheduler(optimiser, self.initial_lr, self.num_epochs)
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
-        """nnU-Net's choice, without mirroring where the settings say so."""
-        rotation, flat, patch, axes = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
-        if not self.config.mirroring:
-            axes = self.inference_allowed_mirroring_axes = None
+        """nnU-Net's choice, but for the axes that the settings mirror."""
+        rotation, flat, patch, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        axes = self.inference_allowed_mirroring_axes = self.config.mirrored_axes or None
         return rotation, flat, patch, axes
 
     def get_training_transforms(self, *args: Any, **options: Any) -> Any:  # nnU-Net's many arguments

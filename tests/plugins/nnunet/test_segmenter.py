@@ -82,6 +82,29 @@ def test_saved_and_loaded_it_says_the_same(trained: tuple[Path, Segmenter], imag
     np.testing.assert_array_equal(after.probabilities, before.probabilities)
 
 
+def test_left_and_right_are_alike_where_they_are_mirrored(
+    trained: tuple[Path, Segmenter], image: Volume, tmp_path: Path
+) -> None:
+    """Averaged over both sides, a mirrored image gets the mirrored answer; over no other axis."""
+    shutil.copytree(trained[0] / "model", tmp_path / "model")
+    settings = tmp_path / "model" / "segmenter.json"
+    content = json.loads(settings.read_text())
+    # Which of two equal components is kept depends on their order.
+    content["config"] |= {"mirroring": "left-right", "keep_one_tumour": False, "keep_two_cochleae": False}
+    settings.write_text(json.dumps(content))
+    segmenter = load(tmp_path / "model")
+    # As wide as a patch: nnU-Net weights overlapping patches a little more on one side.
+    image = Volume(image.voxels[2:18].copy(), image.affine, image.modality, image.case)
+    probabilities = segmenter.segment(image).probabilities
+
+    for axis, alike in ((0, True), (1, False), (2, False)):
+        mirrored = image.with_voxels(np.flip(image.voxels, axis).copy())
+        answer = np.flip(segmenter.segment(mirrored).probabilities, axis + 1)
+        # At the edges of a patch nnU-Net's weights are too small for its half precision.
+        inner = np.s_[:, 2:-2, 2:-2, 2:-2]
+        assert np.allclose(answer[inner], probabilities[inner], atol=1e-2) is alike
+
+
 def test_model_holds_no_pickle_and_no_path(trained: tuple[Path, Segmenter]) -> None:
     folder, _ = trained
     names = {path.name for path in (folder / "model").iterdir()}
