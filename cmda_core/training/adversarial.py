@@ -240,5 +240,7 @@ def _average(kept: nn.Module, decay: float) -> dict[str, AveragedModel]:
 
 
 def _detached(images: Translations) -> Translations:
-    parts = [getattr(images, field.name) for field in fields(images)]
-    return Translations(*(None if part is None else part.detach() for part in parts))
+    def detached(part: Tensor | None) -> Any:
+        return None if part is None else part.detach()
+
+    return Translations(*(detached(getattr(images, field.name)) for field in fields(images)))
