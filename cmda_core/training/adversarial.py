@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
+from cmda_core.training.averaging import moving_average, take_over
 from cmda_core.training.config import AdversarialConfig
 from cmda_core.training.loop import Trainable, train
 from cmda_core.training.schedules import schedule
@@ -115,7 +115,7 @@ def train_adversarial(
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
     generator = _Updater(method.generator, config, steps, fabric)
     discriminator = _Updater(method.discriminator, config, steps, fabric)
-    average = _average(method.kept, config.ema)
+    average = {"average": moving_average(method.kept, config.ema)} if config.ema else {}
 
     def step(number: int) -> Mapping[str, Tensor]:
         source, target = sampler.pair(number)
@@ -160,7 +160,7 @@ def train_adversarial(
         on_save=show,
     )
     for averaged in average.values():
-        method.kept.load_state_dict(averaged.module.state_dict())
+        take_over(method.kept, averaged)
     method.eval()
 
 
@@ -231,12 +231,6 @@ class _Updater:
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack([term.float() for term in terms]).sum()
-
-
-def _average(kept: nn.Module, decay: float) -> dict[str, AveragedModel]:
-    if not decay:
-        return {}
-    return {"average": AveragedModel(kept, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)}
 
 
 def _detached(images: Translations) -> Translations:

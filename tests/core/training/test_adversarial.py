@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from slice_cohorts import unpaired
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
@@ -165,6 +166,17 @@ def test_what_translates_is_averaged_wherever_it_is_trained(data: TranslationDat
         assert torch.equal(plain.state_dict()[layer], averaged.state_dict()[layer])
     picture = np.asarray(Image.open(tmp_path / "run-0.0" / "pictures" / "step-0000006.png"))
     assert picture.shape == (2 * 16, 2 * 16)
+
+
+def test_spectral_norms_hold_for_averaged_weights(data: TranslationData, tmp_path: Path) -> None:
+    seed_everything(0)
+    method = OneLayer()
+    spectral_norm(method.generator[0])
+    settings = {**SETTINGS, "ema": 0.9, "learning_rate": 0.1}
+    run = Run(tmp_path / "run", Runtime(device="cpu", threads=1))
+    train_adversarial(method, data, AdversarialConfig(**settings), run)
+    weight = method.generator[0].weight.detach().flatten(1)
+    assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, rel=1e-4)
 
 
 def test_weight_decay_shrinks_weights(train: Callable[..., OneLayer]) -> None:
