@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
+from cmda_core.training.averaging import moving_average, take_over
 from cmda_core.training.config import AdversarialConfig
 from cmda_core.training.loop import Trainable, train
 from cmda_core.training.schedules import schedule
@@ -38,25 +38,26 @@ class Translations:
     Attributes:
         source: Real source images I1.
         fake_target: I1 translated.
-        cycled_source: I1 translated and translated back.
+        cycled_source: I1 translated and translated back; None in methods without a cycle.
         target: Real target images I2.
         fake_source: I2 translated.
-        cycled_target: I2 translated and translated back.
+        cycled_target: I2 translated and translated back; None in methods without a cycle.
     """
 
     source: Tensor
     fake_target: Tensor
-    cycled_source: Tensor
+    cycled_source: Tensor | None
     target: Tensor
     fake_source: Tensor
-    cycled_target: Tensor
+    cycled_target: Tensor | None
 
 
 class AdversarialMethod(nn.Module, ABC):
     """Networks and losses of one method.
 
     Attributes:
-        generator: All that is trained against the discriminator.
+        generator: All that is trained against the discriminator, which is frozen meanwhile: a generator
+            may go through layers of it without changing them.
         discriminator: All that is trained against the generator.
         stride: What the edges of an image must divide by.
         extra: Further state to keep in checkpoints, such as image pools.
@@ -66,6 +67,15 @@ class AdversarialMethod(nn.Module, ABC):
     discriminator: nn.Module
     stride: int
     extra: Mapping[str, Any]
+
+    @property
+    def kept(self) -> nn.Module:
+        """What ``translate`` needs, which is averaged, saved and loaded: the generator.
+
+        Override it where that is less (networks that only a loss needs) or more (layers of the
+        discriminator); the modules must be those of ``generator`` and ``discriminator`` themselves.
+        """
+        return self.generator
 
     @abstractmethod
     def generator_losses(
@@ -105,7 +115,7 @@ def train_adversarial(
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
     generator = _Updater(method.generator, config, steps, fabric)
     discriminator = _Updater(method.discriminator, config, steps, fabric)
-    average = _average(method.generator, config.ema)
+    average = {"average": moving_average(method.kept, config.ema)} if config.ema else {}
 
     def step(number: int) -> Mapping[str, Tensor]:
         source, target = sampler.pair(number)
@@ -118,7 +128,7 @@ def train_adversarial(
             rivals = method.discriminator_losses(_detached(images))
         discriminator.update(rivals)
         for averaged in average.values():
-            averaged.update_parameters(method.generator)
+            averaged.update_parameters(method.kept)
         return {key: value.detach() for key, value in {**terms, **rivals}.items()}
 
     @torch.no_grad()
@@ -150,17 +160,20 @@ def train_adversarial(
         on_save=show,
     )
     for averaged in average.values():
-        method.generator.load_state_dict(averaged.module.state_dict())
+        take_over(method.kept, averaged)
     method.eval()
 
 
 def contact_sheet(images: Translations) -> NDArray[np.uint8]:
-    """The middle slices of the first samples: real, translated, translated back; a row per modality."""
+    """The middle slices of the first samples: real, translated, if there is one translated back.
+
+    A row per modality.
+    """
     rows = [
         [images.source, images.fake_target, images.cycled_source],
         [images.target, images.fake_source, images.cycled_target],
     ]
-    sheet = torch.cat([torch.cat([part[0, 1] for part in row], dim=1) for row in rows])
+    sheet = torch.cat([torch.cat([part[0, 1] for part in row if part is not None], dim=1) for row in rows])
     pixels: NDArray[np.uint8] = ((sheet.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
     return pixels
 
@@ -198,7 +211,9 @@ class _Updater:
     def __init__(self, module: nn.Module, config: AdversarialConfig, steps: int, fabric: Fabric) -> None:
         self._parameters = list(module.parameters())
         self._fabric = fabric
-        self.optimizer = Adam(self._parameters, lr=config.learning_rate, betas=config.betas)
+        self.optimizer = Adam(
+            self._parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
         self.schedule = schedule(self.optimizer, config.schedule, steps)
         self._stepper = cast(Optimizer, fabric.setup_optimizers(self.optimizer))
 
@@ -218,11 +233,8 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack([term.float() for term in terms]).sum()
 
 
-def _average(generator: nn.Module, decay: float) -> dict[str, AveragedModel]:
-    if not decay:
-        return {}
-    return {"average": AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)}
-
-
 def _detached(images: Translations) -> Translations:
-    return Translations(*(getattr(images, field.name).detach() for field in fields(images)))
+    def detached(part: Tensor | None) -> Any:
+        return None if part is None else part.detach()
+
+    return Translations(*(detached(getattr(images, field.name)) for field in fields(images)))

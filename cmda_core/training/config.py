@@ -38,6 +38,9 @@ class AdversarialConfig(PluginConfig):
     betas: tuple[float, float] = (0.5, 0.999)
     """Decay rates of Adam's moments."""
 
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 penalty of the weights, in Adam's gradients."""
+
     schedule: ScheduleName = "constant"
     """``constant``; ``linear``: to zero in the second half; ``polynomial``: power 0.9 to a twentieth."""
 
@@ -48,7 +51,7 @@ class AdversarialConfig(PluginConfig):
     """Mirror training slices left and right at random."""
 
     ema: float = Field(default=0.0, ge=0, lt=1)
-    """Decay per step of an exponential moving average of the generator's weights; 0: none."""
+    """Decay per step of an exponential moving average of the weights that translate; 0: none."""
 
     inference_batch: int = Field(default=8, ge=1)
     """Slices that are translated at once; less needs less memory and changes nothing else."""

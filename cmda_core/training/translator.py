@@ -70,7 +70,7 @@ class AdversarialTranslator:
 
     def save(self, folder: Path) -> None:
         """Write weights and settings; see `Translator.save`."""
-        save_network(folder, self._trained().generator, self._config, self._task)
+        save_network(folder, self._trained().kept, self._config, self._task)
 
     @classmethod
     def load(
@@ -94,7 +94,7 @@ class AdversarialTranslator:
         settings, task, _ = read_description(folder, config)
         translator = cls(name, settings, task, method)
         translator._method = method(settings).eval()
-        load_weights(folder / WEIGHTS, translator._method.generator)
+        load_weights(folder / WEIGHTS, translator._method.kept)
         return translator
 
     def _trained(self) -> AdversarialMethod:

@@ -1,5 +1,6 @@
 """The adversarial base with a method of one layer each way: resume, averaging, pictures."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from slice_cohorts import unpaired
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
@@ -130,6 +132,56 @@ def test_moving_average_ends_between_start_and_end(train: Callable[..., OneLayer
     seed_everything(0)
     start = OneLayer().generator[0].weight
     assert 0 < (averaged.generator[0].weight - start).norm() < (plain.generator[0].weight - start).norm()
+
+
+class Sharing(OneLayer):
+    """Translates with the discriminator's first layer, and has no way back."""
+
+    @property
+    def kept(self) -> nn.Module:
+        return nn.ModuleList([self.generator[0], self.discriminator[0]])
+
+    def generator_losses(
+        self, source: SliceBatch, target: SliceBatch
+    ) -> tuple[Mapping[str, Tensor], Translations]:
+        self.discriminator[0](source.images).sum()  # as an encoder would be used
+        terms, images = super().generator_losses(source, target)
+        return terms, dataclasses.replace(images, cycled_source=None, cycled_target=None)
+
+
+def test_what_translates_is_averaged_wherever_it_is_trained(data: TranslationData, tmp_path: Path) -> None:
+    def trained(ema: float) -> Sharing:
+        seed_everything(0)
+        method = Sharing()
+        run = Run(tmp_path / f"run-{ema}", Runtime(device="cpu", threads=1))
+        train_adversarial(method, data, AdversarialConfig(**{**SETTINGS, "ema": ema}), run)
+        return method
+
+    seed_everything(0)
+    start, plain, averaged = Sharing(), trained(0.0), trained(0.9)
+    for layer in ("generator.0.weight", "discriminator.0.weight"):
+        begin, end, mean = (method.state_dict()[layer] for method in (start, plain, averaged))
+        assert 0 < (mean - begin).norm() < (end - begin).norm()
+    for layer in ("generator.1.weight", "discriminator.2.weight"):
+        assert torch.equal(plain.state_dict()[layer], averaged.state_dict()[layer])
+    picture = np.asarray(Image.open(tmp_path / "run-0.0" / "pictures" / "step-0000006.png"))
+    assert picture.shape == (2 * 16, 2 * 16)
+
+
+def test_spectral_norms_hold_for_averaged_weights(data: TranslationData, tmp_path: Path) -> None:
+    seed_everything(0)
+    method = OneLayer()
+    spectral_norm(method.generator[0])
+    settings = {**SETTINGS, "ema": 0.9, "learning_rate": 0.1}
+    run = Run(tmp_path / "run", Runtime(device="cpu", threads=1))
+    train_adversarial(method, data, AdversarialConfig(**settings), run)
+    weight = method.generator[0].weight.detach().flatten(1)
+    assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, rel=1e-4)
+
+
+def test_weight_decay_shrinks_weights(train: Callable[..., OneLayer]) -> None:
+    plain, decayed = train("plain"), train("decayed", weight_decay=10.0)
+    assert decayed.generator[0].weight.norm() < plain.generator[0].weight.norm()
 
 
 def test_pictures_show_both_directions(train: Callable[..., OneLayer], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cmda_core.pipeline.benchmark.runs import plan_runs
 from cmda_core.registry import Registry
 
 
-@pytest.mark.parametrize("name", ["phantom-table1", "phantom-koos"])
+@pytest.mark.parametrize("name", ["phantom-table1", "phantom-translators", "phantom-koos"])
 @pytest.mark.parametrize("scale", [None, "minutes", "hours"])
 def test_benchmarks_that_ship_are_valid_down_to_every_plugin(
     name: str, scale: str | None, tmp_path: Path
@@ -90,7 +90,7 @@ def test_mistakes_are_named(changes: dict[str, object], message: str, tmp_path: 
 
 
 def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(ConfigError, match="phantom-koos, phantom-table1"):
+    with pytest.raises(ConfigError, match="phantom-koos, phantom-table1, phantom-translators"):
         load_benchmark("phantom-table2")
 
 
