@@ -16,7 +16,10 @@ from statistics import fmean
 from cmda_core.errors import DataError
 from cmda_core.files import write_json
 from cmda_core.pipeline.chain import save_model
-from cmda_core.pipeline.pseudolabels import (
+from cmda_core.pipeline.stages.segment import checked_segmentation, method_cohorts, pooled
+from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.protocols import SegmentationData, Segmenter
+from cmda_core.pseudolabels import (
     PSEUDO_LABELS,
     PseudoLabel,
     Verdict,
@@ -26,9 +29,6 @@ from cmda_core.pipeline.pseudolabels import (
     make_pseudo_label,
     write_verdicts,
 )
-from cmda_core.pipeline.stages.segment import checked_segmentation, method_cohorts, pooled
-from cmda_core.pipeline.stages.workshop import Stage, Workshop
-from cmda_core.protocols import SegmentationData, Segmenter
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import read_volume, write_volume
 
