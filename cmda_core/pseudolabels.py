@@ -21,6 +21,9 @@ from cmda_core.volumes.components import largest_components
 PSEUDO_LABELS = "pseudo-labels.csv"
 """In the folder of the stage: one row per scan and structure."""
 
+_ROUNDING = 1e-9
+"""0.29 of 100 scans are 29, and not 28.999999999999996."""
+
 _COLUMNS = ("case", "structure", "confidence", "volume_mm3", "uncertain", "kept", "reason")
 
 
@@ -117,7 +120,7 @@ def choose_scans(labels: Sequence[PseudoLabel], settings: SelfTraining) -> list[
     """
     reasons = {label.case: _objection(label, settings) for label in labels}
     sound = [label for label in labels if not reasons[label.case]]
-    most = max(1, math.floor(settings.share * len(labels)))
+    most = max(1, math.floor(settings.share * len(labels) + _ROUNDING))
     ranked = sorted(sound, key=_confidence, reverse=True)
     for label in ranked[most:]:
         reasons[label.case] = f"not among the {most} most confident"

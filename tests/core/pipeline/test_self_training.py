@@ -74,7 +74,7 @@ def test_each_student_learns_from_what_its_teacher_labelled(
     experiment: Experiment, registry: Registry, tmp_path: Path
 ) -> None:
     notes = Notes()
-    summary = run(training(experiment, 2), tmp_path, registry, progress=notes)
+    summary = run(training(experiment, 2), tmp_path, registry, progress=notes, until="evaluate")
     assert learnt_from(tmp_path, "toy") == REAL + FAKE
     assert learnt_from(tmp_path, "toy-student-1") == REAL + FAKE + PSEUDO
     assert learnt_from(tmp_path, "toy-student-2") == REAL + FAKE + PSEUDO
@@ -89,7 +89,7 @@ def test_each_student_learns_from_what_its_teacher_labelled(
     ]
     assert summary.summary is not None
     assert set(summary.summary["segmentation"]) == {"source-only", "toy", "toy-student-1", "toy-student-2"}
-    assert any("toy-student-1: learns from 2 of 2 target scans; vs 64 mm³" in line for line in notes.lines)
+    assert any("toy-student-1: learns from 2 of 2 target scans; vs 32 mm³" in line for line in notes.lines)
     for case in Cohort.load(tmp_path / "pseudo-labels" / "toy-student-1" / "target.json"):
         assert case.labels is not None
         found = read_labels(case.labels, case.id).voxels
@@ -103,7 +103,7 @@ def test_graders_and_inference_use_the_last_student(
     experiment: Experiment, registry: Registry, tmp_path: Path, scans: Path
 ) -> None:
     folder = tmp_path / "run"
-    run(training(experiment, 2), folder, registry)
+    run(training(experiment, 2), folder, registry, until="train-grader")
     assert (folder / "segmented" / "toy-student-2" / "crops" / "crossmoda2021_ldn_1.nii").exists()
     assert not (folder / "segmented" / "toy" / "crops" / "crossmoda2021_ldn_1.nii").exists()
     bundle = export_bundle(folder, tmp_path / "toy.cmda", registry=registry)
@@ -145,8 +145,8 @@ def test_switched_off_again_the_run_is_as_it_was(
     experiment: Experiment, registry: Registry, tmp_path: Path
 ) -> None:
     """Graders then look at the masks of the teacher, which a run with students does not make."""
-    run(training(experiment, 1), tmp_path, registry)
-    summary = run(experiment, tmp_path, registry)
+    run(training(experiment, 1), tmp_path, registry, until="evaluate")
+    summary = run(experiment, tmp_path, registry, until="evaluate")
     assert summary.summary is not None
     assert set(summary.summary["segmentation"]) == {"source-only", "toy"}
     assert (tmp_path / "segmented" / "toy" / "crops" / "crossmoda2021_ldn_1.nii").exists()
@@ -155,7 +155,7 @@ def test_switched_off_again_the_run_is_as_it_was(
 def test_an_interrupted_round_ends_as_an_uninterrupted_one(
     experiment: Experiment, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(training(experiment, 2), tmp_path / "whole", registry)
+    run(training(experiment, 2), tmp_path / "whole", registry, until="segment")
     labelled: list[str] = []
     segment = cmda_toy.ToySegmenter.segment
 
@@ -173,9 +173,9 @@ def test_an_interrupted_round_ends_as_an_uninterrupted_one(
         with monkeypatch.context() as patch:
             patch.setattr(cmda_toy.ToySegmenter, "segment", dying_after(limit))
             with pytest.raises(KeyboardInterrupt):
-                run(training(experiment, 2), tmp_path / "cut", registry)
+                run(training(experiment, 2), tmp_path / "cut", registry, until="segment")
     assert labelled == ["crossmoda2021_ldn_107", "crossmoda2021_ldn_106", "crossmoda2021_ldn_107"]
-    run(training(experiment, 2), tmp_path / "cut", registry)
+    run(training(experiment, 2), tmp_path / "cut", registry, until="segment")
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
 
 
@@ -218,7 +218,12 @@ def test_voxels_are_ignored_by_segmenters_that_can(
     with pytest.raises(ConfigError, match="segmenter 'toy' cannot leave voxels out of its training"):
         run(unsure, tmp_path / "run", registry)
     assert not (tmp_path / "run").exists()
-    run(training(experiment, 1, voxel_confidence=0.9, uncertain="background"), tmp_path / "toy", registry)
+    run(
+        training(experiment, 1, voxel_confidence=0.9, uncertain="background"),
+        tmp_path / "toy",
+        registry,
+        until="prepare",
+    )
     able = Experiment.model_validate(unsure.model_dump() | {"segmenter": "unsure"})
     run(able, tmp_path / "run", Unsure.registry(registry), until="train-segmenter")
     student = Cohort.load(tmp_path / "run" / "pseudo-labels" / "toy-student-1" / "target.json")
