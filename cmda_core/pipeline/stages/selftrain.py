@@ -53,11 +53,11 @@ def self_training_stages(workshop: Workshop, inputs: tuple[str, ...]) -> list[St
             continue
         folder = workshop.folder.stage(FOLDER, student)
         label = partial(pseudo_label, teacher=teacher, student=student)
-        after = ("prepare", f"train-segmenter:{teacher}")
-        stages.append(Stage("pseudo-label", folder, facts, after, label, student))
+        taught_by = ("prepare", f"train-segmenter:{teacher}")
+        stages.append(Stage("pseudo-label", folder, facts, taught_by, label, student))
         own = workshop.folder.stage("segmenter", student)
-        after = (*inputs, f"pseudo-label:{student}")
         train = partial(train_student, student=student)
+        after = (*inputs, f"pseudo-label:{student}")
         stages.append(Stage("train-segmenter", own, chosen.identity, after, train, student, chosen.check))
     return stages
 

@@ -204,20 +204,20 @@ def test_damaged_tables_are_refused(full):
         write_report(full.run)
 
 
-def test_the_rounds_of_self_training_are_told(full):
-    write_report(full.run)
-    assert "self-training" not in Page(full.run / "report" / "index.html").ids
-    own = {**full.experiment.model_dump(), "self_training": {"rounds": 2}}
-    write_text(full.run / "experiment.yaml", dump_experiment(Experiment.model_validate(own)))
+def test_the_rounds_of_self_training_are_told(fake_run):
+    write_report(fake_run.run)
+    assert "self-training" not in Page(fake_run.run / "report" / "index.html").ids
+    own = {**fake_run.experiment.model_dump(), "self_training": {"rounds": 2}}
+    write_text(fake_run.run / "experiment.yaml", dump_experiment(Experiment.model_validate(own)))
     labels = [
         PseudoLabel("anna", {"vs": 0.91, "cochlea": 0.83}, {"vs": 812.0, "cochlea": 61.0}, 0.0125),
         PseudoLabel("<bob>", {"vs": 0.93, "cochlea": 0.87}, {"vs": 912.0, "cochlea": 63.0}, 0.0),
         PseudoLabel("carl", {"vs": 0.5, "cochlea": 0.8}, {"vs": 10.0, "cochlea": 50.0}, 0.0),
     ]
     verdicts = [Verdict(labels[0], ""), Verdict(labels[1], ""), Verdict(labels[2], "vs is uncertain (0.50)")]
-    write_verdicts(full.run / "pseudo-labels" / "msf-net-student-1" / PSEUDO_LABELS, verdicts)
-    write_report(full.run)
-    page = Page(full.run / "report" / "index.html")
+    write_verdicts(fake_run.run / "pseudo-labels" / "msf-net-student-1" / PSEUDO_LABELS, verdicts)
+    write_report(fake_run.run)
+    page = Page(fake_run.run / "report" / "index.html")
     assert "self-training" in page.ids
     assert "msf-net-student-1 msf-net 2 of 3 0.920 862 0.850 62" in page.text
     assert "carl msf-net-student-1 0.500 10 0.800 50 0.00 % vs is uncertain (0.50)" in page.text
