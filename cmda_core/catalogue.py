@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cmda_core.hookspecs import GraderOffer, Offer, TranslatorOffer
+from cmda_core.hookspecs import GraderOffer, Offer, SegmenterOffer, TranslatorOffer
 from cmda_core.registry import Kind, Registry
 
 
@@ -36,6 +36,8 @@ class PluginFact:
             return ["shared encoder"]
         if isinstance(self.offer, GraderOffer) and self.offer.needs_encoder:
             return ["needs a shared encoder"]
+        if isinstance(self.offer, SegmenterOffer) and self.offer.ignores_voxels:
+            return ["ignores voxels"]
         return []
 
     def as_json(self) -> dict[str, object]:

@@ -89,10 +89,18 @@ class TranslatorOffer(Offer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmenterOffer(Offer):
-    """A segmenter: ``build`` makes an untrained one, ``load`` restores one that ``save`` wrote."""
+    """A segmenter.
+
+    Attributes:
+        build: Makes an untrained segmenter from its settings and the task.
+        load: Restores a segmenter from a folder that its ``save`` wrote.
+        ignores_voxels: True if it learns nothing from voxels that have the label ``ignore`` of its
+            ``SegmentationData``; no other segmenter is given such voxels.
+    """
 
     build: Callable[[Any, Task], Segmenter]
     load: Callable[[Path], Segmenter]
+    ignores_voxels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

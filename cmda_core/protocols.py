@@ -84,11 +84,14 @@ class SegmentationData:
     """Labelled prepared cases of both modalities, pooled and not paired.
 
     Attributes:
-        cases: Real source scans and the target scans translated from them. Two cases with the same
-            ``subject`` belong into the same fold.
+        cases: Real source scans and the target scans translated from them; in self-training also real
+            target scans with pseudo-labels. Two cases with the same ``subject`` belong into the same fold.
+        ignore: Label of voxels of which nothing is known, so that nothing may be learnt from them: one
+            more than the task's highest. Only offers that declare ``ignores_voxels`` get one.
     """
 
     cases: Cohort
+    ignore: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

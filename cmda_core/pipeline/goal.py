@@ -37,8 +37,13 @@ class Goal:
         return (names[self.segmenter],) if self.segmenter else ()
 
     def trained(self, plan: Plan) -> tuple[str, ...]:
-        """Entries whose segmenters are trained: a grader looks at the masks of the method's."""
-        return tuple(dict.fromkeys([*self.scored(plan), *([plan.entry] if self.grader else [])]))
+        """Entries whose segmenters are trained: a grader looks at the masks of the method's.
+
+        The last student needs all that taught it.
+        """
+        scored = self.scored(plan)
+        method = plan.learners if self.grader or plan.entry in scored else ()
+        return tuple(dict.fromkeys([*method, *scored]))
 
     def graders(self, plan: Plan) -> tuple[Chosen[GraderOffer], ...]:
         """Graders that are trained and evaluated."""

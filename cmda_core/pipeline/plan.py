@@ -14,6 +14,8 @@ StageName = Literal[
     "prepare",
     "train-translator",
     "translate",
+    "augment",
+    "pseudo-label",
     "train-segmenter",
     "segment",
     "train-grader",
@@ -26,6 +28,8 @@ STAGES: tuple[StageName, ...] = (
     "prepare",
     "train-translator",
     "translate",
+    "augment",
+    "pseudo-label",
     "train-segmenter",
     "segment",
     "train-grader",
@@ -78,13 +82,18 @@ class Plan:
 
     @property
     def entry(self) -> str:
-        """Entry of the segmenter that was trained on translated scans too."""
-        return self.translator.offer.name
+        """Entry of the method's own segmenter: the last student, or the teacher without self-training."""
+        return self.experiment.entry
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """Entries of the segmenters that learn from translated scans: the teacher, and its students."""
+        return (self.experiment.teacher, *self.experiment.students)
 
     @property
     def entries(self) -> tuple[str, ...]:
         """All entries whose segmentations are compared."""
-        return (SOURCE_ONLY, self.entry) if self.experiment.baselines.source_only else (self.entry,)
+        return (SOURCE_ONLY, *self.learners) if self.experiment.baselines.source_only else self.learners
 
     @property
     def grader_names(self) -> tuple[str, ...]:
@@ -131,6 +140,8 @@ def make_plan(experiment: Experiment, registry: Registry, *, grading: bool = Tru
         ),
     )
     _check_names(plan)
+    _check_structures(experiment)
+    _check_ignoring(plan)
     if grading:
         _check_encoder(plan)
     return plan
@@ -156,6 +167,31 @@ def _check_names(plan: Plan) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"baselines.graders: {name!r} is there twice. Name each grader once.")
+
+
+def _check_structures(experiment: Experiment) -> None:
+    known = experiment.task.structures
+    named = {
+        "intensity_augmentation.structures": experiment.intensity_augmentation.structures,
+        "self_training.components": tuple(experiment.self_training.components or ()),
+    }
+    for setting, names in named.items():
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"{setting}: {name!r} is no structure of the task. It has {', '.join(known)}."
+                )
+
+
+def _check_ignoring(plan: Plan) -> None:
+    training = plan.experiment.self_training
+    ignores = training.rounds and training.voxel_confidence and training.uncertain == "ignore"
+    if ignores and not plan.segmenter.offer.ignores_voxels:
+        raise ConfigError(
+            f"self_training.uncertain = 'ignore': segmenter {plan.segmenter.offer.name!r} cannot leave "
+            "voxels out of its training. Set self_training.uncertain to background, or "
+            "self_training.voxel_confidence to 0."
+        )
 
 
 def _check_encoder(plan: Plan) -> None:

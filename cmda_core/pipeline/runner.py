@@ -29,7 +29,7 @@ from cmda_core.pipeline.stages.grade import can_be_graded
 from cmda_core.pipeline.stages.grading import grading_stages
 from cmda_core.pipeline.stages.oracle import oracle_stages
 from cmda_core.pipeline.stages.prepare import prepare
-from cmda_core.pipeline.stages.segment import segmentation_stages
+from cmda_core.pipeline.stages.segmenting import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.progress import Progress
@@ -148,13 +148,13 @@ def _stages(workshop: Workshop) -> list[Stage]:
         Stage("evaluate", folder("evaluation"), truth, results, evaluate),
         Stage("report", folder("report"), {"name": plan.experiment.name}, ("evaluate",), report),
     ]
-    return stages if workshop.goal is None else _needed(stages, "evaluate")
+    return stages if workshop.goal is None else _needed(stages, ["evaluate"])
 
 
-def _needed(stages: list[Stage], last: str) -> list[Stage]:
-    """The stages that one needs, and itself."""
+def _needed(stages: list[Stage], keys: list[str]) -> list[Stage]:
+    """The stages of these keys, and all that they need."""
     inputs = {stage.key: stage.after for stage in stages}
-    wanted, open_ = {last}, [last]
+    wanted, open_ = set(keys), list(keys)
     while open_:
         new = set(inputs[open_.pop()]) - wanted
         wanted |= new
@@ -166,7 +166,7 @@ def _wanted(stages: list[Stage], until: StageName | None) -> list[Stage]:
     if until is None:
         return stages
     last = STAGES.index(until)
-    return [stage for stage in stages if STAGES.index(stage.name) <= last]
+    return _needed(stages, [stage.key for stage in stages if STAGES.index(stage.name) <= last])
 
 
 def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Planned]:

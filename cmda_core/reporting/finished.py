@@ -86,7 +86,7 @@ class FinishedRun:
         """Entries with segmentations, the method itself before its baselines."""
         folder = self.folder / "segmented"
         found = [path.name for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-        return sorted(found, key=lambda entry: (entry != self.experiment.translator.plugin, entry))
+        return sorted(found, key=lambda entry: (entry != self.experiment.entry, entry))
 
     @property
     def dates(self) -> tuple[str, str] | None:

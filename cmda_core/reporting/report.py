@@ -13,6 +13,7 @@ from cmda_core.files import write_text
 from cmda_core.reporting import views
 from cmda_core.reporting.curves import HEIGHT, WIDTH, read_trainings
 from cmda_core.reporting.finished import FinishedRun
+from cmda_core.reporting.selftraining import round_views
 
 
 def write_report(run: Path) -> Path:
@@ -76,6 +77,7 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "scores": run.per_case.to_dict("records"),
         "grades": run.grades.to_dict("records"),
         "preparation": views.preparation_view(run.prepared),
+        "rounds": round_views(run),
         "trainings": read_trainings(run.folder),
         "drawing": (WIDTH, HEIGHT),
         "bars": views.bars(run.costs),

@@ -215,7 +215,7 @@ def grader_views(run: FinishedRun, part: str = "grading") -> list[GraderView]:
 
 def headlines(run: FinishedRun) -> list[Headline]:
     """Mean Dice of each structure by the method itself, and the error of its grader."""
-    entry, grader = run.experiment.translator.plugin, run.experiment.grader.plugin
+    entry, grader = run.experiment.entry, run.experiment.grader.plugin
     found = []
     for name, scores in run.summary.get("segmentation", {}).get(entry, {}).items():
         if scores["dice"]["mean"] is not None:

@@ -1,5 +1,6 @@
 """Typed configuration and data records: task, case, cohort, experiment."""
 
+from cmda_core.schema.adaptation import IntensityAugmentation, SelfTraining
 from cmda_core.schema.cohort import Case, Cohort, Pose
 from cmda_core.schema.experiment import (
     Baselines,
@@ -27,12 +28,14 @@ __all__ = [
     "DataConfig",
     "Experiment",
     "Grading",
+    "IntensityAugmentation",
     "LabelScheme",
     "Layout",
     "PluginChoice",
     "PluginConfig",
     "Pose",
     "Runtime",
+    "SelfTraining",
     "Task",
     "apply_overrides",
     "parse_settings",

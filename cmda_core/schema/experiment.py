@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from cmda_core.schema.adaptation import IntensityAugmentation, SelfTraining
 from cmda_core.schema.labels import LabelScheme
 from cmda_core.schema.settings import PluginConfig
 from cmda_core.schema.task import Task
@@ -119,6 +120,12 @@ class Experiment(PluginConfig):
     segmenter: PluginChoice = PluginChoice(plugin="nnunet")
     """Labels the structures."""
 
+    intensity_augmentation: IntensityAugmentation = IntensityAugmentation()
+    """Copies of translated scans with another signal, for the segmenter."""
+
+    self_training: SelfTraining = SelfTraining()
+    """Target scans with pseudo-labels, for the segmenter."""
+
     grader: PluginChoice = PluginChoice(plugin="msf-koos-net")
     """Predicts the Koos grade."""
 
@@ -135,3 +142,18 @@ class Experiment(PluginConfig):
     @classmethod
     def _name_alone(cls, value: object) -> object:
         return {"plugin": value} if isinstance(value, str) else value
+
+    @property
+    def teacher(self) -> str:
+        """Entry of the segmenter that learns from source scans and translated ones alone."""
+        return self.translator.plugin
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """Entries of the segmenters that learn from pseudo-labels too, round by round."""
+        return tuple(f"{self.teacher}-student-{number + 1}" for number in range(self.self_training.rounds))
+
+    @property
+    def entry(self) -> str:
+        """Entry of the method's own segmenter: the last student, or the teacher without self-training."""
+        return (self.teacher, *self.students)[-1]

@@ -9,6 +9,7 @@ from cmda_core.registry import Kind
 from cmda_core.schema import PluginConfig, Task
 from cmda_core.testing.check import Check, Rule, make_checks, require_kept, run_checks
 from cmda_core.testing.rules.grader import GRADER, GraderSubject
+from cmda_core.testing.rules.ignoring import IGNORING
 from cmda_core.testing.rules.preprocessor import PREPROCESSOR, PreprocessorSubject
 from cmda_core.testing.rules.segmenter import SEGMENTER, SegmenterSubject
 from cmda_core.testing.rules.translator import TRANSLATOR, TranslatorSubject, translator_rules
@@ -51,7 +52,8 @@ def segmenter_checks(
     expected_failures: Excuses = None,
 ) -> list[Check]:
     """The checks of a segmenter; see `translator_checks`."""
-    return make_checks(SEGMENTER, SegmenterSubject(offer, config, task), expected_failures or {})
+    rules = (*SEGMENTER, *IGNORING) if offer.ignores_voxels else SEGMENTER
+    return make_checks(rules, SegmenterSubject(offer, config, task), expected_failures or {})
 
 
 def grader_checks(
@@ -94,7 +96,7 @@ def rules_by_kind() -> dict[Kind, dict[str, str]]:
     kinds: dict[Kind, tuple[Rule, ...]] = {
         "preprocessor": PREPROCESSOR,
         "translator": TRANSLATOR,
-        "segmenter": SEGMENTER,
+        "segmenter": (*SEGMENTER, *IGNORING),
         "grader": GRADER,
     }
     return {

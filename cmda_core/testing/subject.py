@@ -139,11 +139,19 @@ class Subject(ABC):
         *,
         device: Literal["cpu", "cuda", "mps"] = "cpu",
         progress: Progress | None = None,
+        data: Any = None,
     ) -> Any:
-        """Train a new model in the run folder of that name; a random generator's state means nothing."""
+        """Train a new model in the run folder of that name; a random generator's state means nothing.
+
+        Args:
+            name: Of the run folder.
+            device: Where to train.
+            progress: Told of the steps.
+            data: Other cohorts than the subject's own.
+        """
         model = self.build()
         runtime = Runtime(device=device, seed=SEED, threads=1)
-        data = self.data
+        data = self.data if data is None else data
         _stir()
         model.fit(data, Run(self.work / "runs" / name, runtime, progress or Silent()))
         return model

@@ -31,6 +31,9 @@ CHANNEL = "MRI"
 """One channel name for both modalities: nnU-Net then normalises each image by its own mean and spread."""
 
 _FINGERPRINT = "dataset_fingerprint.json"
+_ANNOTATED = -1
+"""Stands in files for nnU-Net's tuple of all labels but that of ignored voxels."""
+
 _FOREGROUND_SAMPLES = 1_000_000
 """Foreground voxels for the intensity statistics: nnU-Net's 10^8 cost gigabytes and change nothing."""
 
@@ -45,11 +48,18 @@ def properties_of(volume: Volume) -> dict[str, Any]:
     return {"spacing": list(volume.spacing[::-1])}
 
 
-def dataset_description(cohort: Cohort, task: Task) -> dict[str, Any]:
-    """The content of nnU-Net's ``dataset.json``; the files of the cases stay where they are."""
+def dataset_description(cohort: Cohort, task: Task, ignore: int | None = None) -> dict[str, Any]:
+    """The content of nnU-Net's ``dataset.json``; the files of the cases stay where they are.
+
+    Args:
+        cohort: Cases to train on.
+        task: Structures to learn.
+        ignore: Label of voxels that nothing is to be learnt from; nnU-Net leaves them out of its loss.
+    """
+    structures = dict(sorted(task.structures.items(), key=lambda item: item[1]))
     return {
         "channel_names": {"0": CHANNEL},
-        "labels": {"background": 0, **dict(sorted(task.structures.items(), key=lambda item: item[1]))},
+        "labels": {"background": 0, **structures, **({} if ignore is None else {"ignore": ignore})},
         "numTraining": len(cohort),
         "file_ending": ".nii",
         "overwrite_image_reader_writer": "NibabelIO",
@@ -76,13 +86,15 @@ def write_description(description: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / RAW / DATASET / "dataset.json", description)
 
 
-def write_fingerprint(cohort: Cohort, folder: Path, jobs: int) -> None:
+def write_fingerprint(cohort: Cohort, folder: Path, jobs: int, ignore: int | None = None) -> None:
     """Measure sizes, spacings and foreground intensities of all cases for nnU-Net's planner."""
     path = folder / PREPROCESSED / DATASET / _FINGERPRINT
     if path.exists():
         return
     samples = max(1, _FOREGROUND_SAMPLES // len(cohort))
-    results = Parallel(n_jobs=min(jobs, len(cohort)))(delayed(_analyse)(case, samples) for case in cohort)
+    results = Parallel(n_jobs=min(jobs, len(cohort)))(
+        delayed(_analyse)(case, samples, ignore) for case in cohort
+    )
     intensities = np.concatenate([result["intensities"] for result in results])
     if not intensities.size:
         raise DataError(f"cohort {cohort.name!r}: no case has a labelled voxel to learn from.")
@@ -122,13 +134,17 @@ def preprocess(
 class PreprocessedCases:
     """Preprocessed cases, mapped into memory, for nnU-Net's data loader.
 
-    Attributes:
+    Args:
+        folder: Where `preprocess` wrote them.
         identifiers: Names of the cases.
+        annotated: Where voxels are to be ignored, nnU-Net's name for all others together: -1 (outside of
+            the image) and every label.
     """
 
-    def __init__(self, folder: Path, identifiers: Sequence[str]) -> None:
+    def __init__(self, folder: Path, identifiers: Sequence[str], annotated: tuple[int, ...] = ()) -> None:
         self.identifiers = list(identifiers)
         self._folder = folder
+        self._annotated = annotated
 
     def load_case(self, identifier: str) -> tuple[NDArray[Any], NDArray[Any], None, dict[str, Any]]:
         """Image and labels, ``(1, K, J, I)`` each, no previous stage, and the voxels of each label."""
@@ -136,7 +152,11 @@ class PreprocessedCases:
         labels = np.load(_labels_path(self._folder, identifier), mmap_mode="c")
         with np.load(_locations_path(self._folder, identifier)) as stored:
             of_label, voxels = stored["labels"], stored["voxels"]
-        locations = {int(label): voxels[of_label == label] for label in np.unique(of_label)}
+        locations: dict[int | tuple[int, ...], NDArray[Any]] = {
+            int(label): voxels[of_label == label] for label in np.unique(of_label)
+        }
+        if self._annotated:
+            locations[self._annotated] = locations.pop(_ANNOTATED, voxels[:0])
         return image, labels, None, {"class_locations": locations}
 
 
@@ -165,10 +185,12 @@ def split_subjects(cohort: Cohort, count: int) -> list[tuple[list[str], list[str
     ]
 
 
-def _analyse(case: Case, samples: int) -> dict[str, Any]:
+def _analyse(case: Case, samples: int, ignore: int | None) -> dict[str, Any]:
     image, labels = _read(case)
-    array = to_array(image)
-    cropped, segmentation, _ = crop_to_nonzero(array, to_array(labels).astype(np.int16))
+    array, known = to_array(image), to_array(labels).astype(np.int16)
+    if ignore is not None:
+        known[known == ignore] = 0
+    cropped, segmentation, _ = crop_to_nonzero(array, known)
     intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(
         segmentation, cropped, num_samples=samples
     )
@@ -193,7 +215,11 @@ def _preprocess(case: Case, plans: Mapping[str, Any], description: Mapping[str, 
         configuration,
         dict(description),
     )
-    found = {label: voxels for label, voxels in properties["class_locations"].items() if len(voxels)}
+    found = {
+        _ANNOTATED if isinstance(label, tuple) else label: voxels
+        for label, voxels in properties["class_locations"].items()
+        if len(voxels)
+    }
     of_label = np.repeat(list(found), [len(voxels) for voxels in found.values()])
     voxels = np.concatenate([np.empty((0, 4), dtype=np.int64), *found.values()])
     with replacing(_image_path(folder, case.id)) as temporary:

@@ -25,7 +25,9 @@ from cmda_nnunet.training import FoldSetup, train_fold
 from cmda_nnunet.weights import Weights
 
 
-def fit_model(config: NnUnetConfig, task: Task, cohort: Cohort, run: Run, folder: Path) -> Model:
+def fit_model(
+    config: NnUnetConfig, task: Task, cohort: Cohort, run: Run, folder: Path, ignore: int | None = None
+) -> Model:
     """Train all folds, going on where an interrupted call was.
 
     Args:
@@ -34,6 +36,7 @@ def fit_model(config: NnUnetConfig, task: Task, cohort: Cohort, run: Run, folder
         cohort: Labelled cases of both modalities.
         run: Device, seed, processes, log and progress.
         folder: Holds all intermediate files.
+        ignore: Label of voxels that nothing is to be learnt from, if there are any.
 
     Raises:
         ConfigError: If a fold is asked for that there is not.
@@ -41,9 +44,9 @@ def fit_model(config: NnUnetConfig, task: Task, cohort: Cohort, run: Run, folder
     """
     splits = choose_splits(config, cohort)
     run.progress.note("nnU-Net: measuring and preparing the cases")
-    description = dataset_description(cohort, task)
+    description = dataset_description(cohort, task, ignore)
     write_description(description, folder)
-    write_fingerprint(cohort, folder, run.jobs)
+    write_fingerprint(cohort, folder, run.jobs, ignore)
     plans = make_plans(config, folder)
     preprocess(cohort, plans, description, data_folder(plans, folder), run.jobs)
     structures = tuple(sorted(task.structures, key=task.structures.__getitem__))

@@ -32,6 +32,7 @@ def offer_segmenters() -> Iterable[SegmenterOffer]:
             config=NnUnetConfig,
             build=build,
             load=load,
+            ignores_voxels=True,
             tiny={
                 "folds": "all",
                 "epochs": 2,

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cmda_core.schema import Task
+from cmda_core.volumes.components import Mask, largest_components
 
 COCHLEA = "cochlea"
 """Name of the structure of which there is one on either side of the head."""
 
-Mask = NDArray[np.bool_]
 _NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -57,16 +57,6 @@ def clean_labels(
         slices = math.ceil(rules.height_tolerance_mm / slice_mm)
         cleaned[tumour & ~tumour_component(tumour, cochleae, slices)] = 0
     return cleaned
-
-
-def largest_components(mask: Mask, count: int) -> Mask:
-    """The ``count`` largest 26-connected components of a mask; of equal ones that which comes first."""
-    components, found = ndimage.label(mask, structure=_NEIGHBOURS)
-    if found <= count:
-        return mask
-    sizes = np.bincount(components.ravel())[1:]
-    kept = 1 + np.argsort(-sizes, kind="stable")[:count]
-    return np.isin(components, kept)
 
 
 def tumour_component(tumour: Mask, cochleae: Mask, tolerance: int) -> Mask:

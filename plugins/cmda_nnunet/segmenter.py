@@ -54,7 +54,7 @@ class NnUnetSegmenter:
         with nnunet_surroundings(folder, torch.get_num_threads()):
             from cmda_nnunet.fitting import fit_model
 
-            self._model = fit_model(self._config, self._task, data.cases, run, folder)
+            self._model = fit_model(self._config, self._task, data.cases, run, folder, data.ignore)
         self.to(str(run.fabric.device))
 
     def segment(self, volume: Volume) -> Segmentation:

@@ -63,7 +63,12 @@ class Trainer(nnUNetTrainer):
         """The cases of the split."""
         folder = Path(self.preprocessed_dataset_folder)
         training, validation = self.split
-        return PreprocessedCases(folder, training), PreprocessedCases(folder, validation)
+        manager = self.label_manager
+        annotated = (-1, *map(int, manager.all_labels)) if manager.has_ignore_label else ()
+        return (
+            PreprocessedCases(folder, training, annotated),
+            PreprocessedCases(folder, validation, annotated),
+        )
 
     def print_to_log_file(self, *args: Any, **_options: Any) -> None:
         """Print; stdout is the log file by now."""

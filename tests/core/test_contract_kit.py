@@ -17,11 +17,17 @@ from pydantic import Field
 from cmda_core.errors import ConfigError, ContractError, ModalityError, NotTrainedError
 from cmda_core.hookspecs import GraderOffer, SegmenterOffer, TranslatorOffer
 from cmda_core.koos import grades_present, koos_prediction
-from cmda_core.protocols import GradingInput, KoosPrediction, Segmentation, TranslationData
+from cmda_core.protocols import (
+    GradingInput,
+    KoosPrediction,
+    Segmentation,
+    SegmentationData,
+    TranslationData,
+)
 from cmda_core.run import Run
 from cmda_core.schema import PluginConfig, Task
 from cmda_core.testing import check_translator, grader_checks, segmenter_checks, translator_checks
-from cmda_core.volumes import Volume, read_volume
+from cmda_core.volumes import Volume, read_labels, read_volume
 
 
 class MeanConfig(PluginConfig):
@@ -314,3 +320,51 @@ def test_a_broken_segmenter_and_a_broken_grader_are_found() -> None:
     } <= failed(segmenter_checks(segmenter))
     grader = GraderOffer(**common, build=Blunt, load=load_blunt, needs_encoder=True)
     assert {"grades_from_one_to_four", "refuses_to_go_without_its_encoder"} <= failed(grader_checks(grader))
+
+
+class Counting:
+    """A segmenter that learns how common its labels are; what is to be ignored counts as background."""
+
+    honest = False
+
+    def __init__(self, config: MeanConfig, task: Task) -> None:
+        self.shares: list[float] = []
+
+    def fit(self, data: SegmentationData, run: Run) -> None:
+        counts = np.zeros(4, np.int64)
+        for case in data.cases:
+            assert case.labels is not None
+            counts += np.bincount(read_labels(case.labels, case.id).voxels.ravel(), minlength=4)
+        if not self.honest:
+            counts[0] += counts[3]
+        self.shares = (counts[:3] / counts[:3].sum()).tolist()
+
+    def segment(self, volume: Volume) -> Segmentation:
+        shares = np.empty((3, *volume.voxels.shape), np.float32)
+        shares[:] = np.array(self.shares, np.float32)[:, None, None, None]
+        return Segmentation(volume.with_labels(shares.argmax(axis=0).astype(np.uint8)), shares)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+class Honest(Counting):
+    """The same, but what is to be ignored does not count."""
+
+    honest = True
+
+
+def test_a_segmenter_that_takes_ignored_voxels_for_background_is_found() -> None:
+    common: dict[str, Any] = {"name": "count", "summary": "x", "config": MeanConfig, "reference": "x"}
+
+    def ignoring(method: type[Counting], *, declared: bool) -> set[str]:
+        offer = SegmenterOffer(
+            **common, build=method, load=lambda _: method(MeanConfig(), Task()), ignores_voxels=declared
+        )
+        checks = [check for check in segmenter_checks(offer) if "ignored" in str(check)]
+        assert len(checks) == 2 * declared
+        return failed(checks)
+
+    assert ignoring(Counting, declared=True) == {"ignored_voxels_are_no_background"}
+    assert ignoring(Honest, declared=True) == set()
+    assert ignoring(Counting, declared=False) == set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def compare(
     benchmark: Annotated[
         str | None,
-        typer.Argument(help="YAML file, or a preset: phantom-table1, phantom-koos."),
+        typer.Argument(help="YAML file, or a preset: phantom-table1, phantom-koos, phantom-selftraining."),
     ] = None,
     scores: Annotated[
         Path | None,

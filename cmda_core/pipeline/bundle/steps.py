@@ -13,6 +13,8 @@ _FOLDERS = {
     "prepare": "prepared",
     "train-translator": "translator",
     "translate": "translated",
+    "augment": "augmented",
+    "pseudo-label": "pseudo-labels",
     "train-segmenter": "segmenter",
     "segment": "segmented",
     "train-grader": "grader",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from cmda_core.errors import BrokenPluginError
 from cmda_core.pipeline.chain import save_model
-from cmda_core.pipeline.goal import ORACLE
 from cmda_core.pipeline.plan import SOURCE_ONLY
-from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.pipeline.stages.augment import augmented
+from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import Segmentation, SegmentationData, Segmenter
 from cmda_core.schema import Case, Cohort, Pose
 from cmda_core.volumes import Volume, read_volume, write_volume
@@ -21,19 +20,29 @@ CROPS = "crops"
 def train_segmenter(workshop: Workshop, folder: Path, *, entry: str) -> None:
     """Train a segmenter on real source scans, pooled with translated ones unless it is source-only."""
     chosen = workshop.plan.segmenter
-    cohorts = [workshop.prepared("unaffined", "source")]
-    if entry != SOURCE_ONLY:
-        cohorts.append(workshop.translated("source"))
+    source = workshop.prepared("unaffined", "source")
+    cohorts = [source] if entry == SOURCE_ONLY else method_cohorts(workshop)
     segmenter = chosen.offer.build(chosen.config, workshop.task)
     segmenter.fit(SegmentationData(pooled(cohorts)), workshop.run(folder))
     save_model(segmenter, folder)
+
+
+def method_cohorts(workshop: Workshop) -> list[Cohort]:
+    """What the method's segmenter learns from: real source scans, translated ones, and copies of those."""
+    return [
+        workshop.prepared("unaffined", "source"),
+        workshop.translated("source"),
+        *augmented(workshop),
+    ]
 
 
 def segment(workshop: Workshop, folder: Path, *, entry: str) -> None:
     """Segment the test scans; where graders are to learn from the entry, also those that they learn from."""
     segmenter = workshop.chain.segmenter(entry)
     cases = [
-        (name, case) for name in _segmented(workshop, entry) for case in workshop.prepared("unaffined", name)
+        (name, case)
+        for name in segmented_cohorts(workshop, entry)
+        for case in workshop.prepared("unaffined", name)
     ]
     with workshop.progress.task(f"segment ({entry})", len(cases)) as advance:
         for name, case in cases:
@@ -81,41 +90,9 @@ def pose_of(case: Case) -> Pose:
     return case.pose
 
 
-def _segmented(workshop: Workshop, entry: str) -> tuple[str, ...]:
+def segmented_cohorts(workshop: Workshop, entry: str) -> tuple[str, ...]:
+    """Cohorts that an entry's segmenter labels: graders learn from the masks of the method's own."""
     return ("source", "target", "test") if entry == workshop.plan.entry and workshop.graders else ("test",)
-
-
-def segmentation_stages(workshop: Workshop) -> list[Stage]:
-    """Training and segmentation of every entry but the oracle."""
-    entries = [entry for entry in workshop.trained if entry != ORACLE]
-    stages = []
-    for entry in entries:
-        inputs = ("prepare",) if entry == SOURCE_ONLY else ("prepare", "translate")
-        stages.append(
-            Stage(
-                "train-segmenter",
-                workshop.folder.stage("segmenter", entry),
-                workshop.plan.segmenter.identity,
-                inputs,
-                partial(train_segmenter, entry=entry),
-                entry,
-                workshop.plan.segmenter.check,
-            )
-        )
-    for entry in entries:
-        # An entry that no grader looks at is another result, but for the lower bound, which none does.
-        few = entry == workshop.plan.entry and not workshop.graders
-        stages.append(
-            Stage(
-                "segment",
-                workshop.folder.stage("segmented", entry),
-                {"cohorts": ["test"]} if few else {},
-                ("prepare", f"train-segmenter:{entry}"),
-                partial(segment, entry=entry),
-                entry,
-            )
-        )
-    return stages
 
 
 def pooled(cohorts: list[Cohort]) -> Cohort:

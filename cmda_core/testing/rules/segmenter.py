@@ -123,15 +123,16 @@ def segments_empty_images(subject: SegmenterSubject) -> None:
     """An image that shows nothing is segmented, be it as background alone."""
     for value in (-1.0, 0.25):
         image = constant(subject.task.target, value)
-        _expect_sound(subject, image, subject.segment(subject.model, image))
+        expect_sound(subject, image, subject.segment(subject.model, image))
 
 
 def _expect_whole(subject: SegmenterSubject, grid: str) -> None:
     for image, segmentation in subject.found(grid):
-        _expect_sound(subject, image, segmentation)
+        expect_sound(subject, image, segmentation)
 
 
-def _expect_sound(subject: SegmenterSubject, image: Volume, segmentation: Segmentation) -> None:
+def expect_sound(subject: SegmenterSubject, image: Volume, segmentation: Segmentation) -> None:
+    """Expect labels and probabilities of the task, on the grid of the image."""
     expect_same_place(segmentation.labels, image)
     _expect_labels(subject, image, segmentation)
     _expect_probabilities(subject, image, segmentation)

@@ -5,8 +5,12 @@ from html.parser import HTMLParser
 import pytest
 
 from cmda_core.errors import DataError, RunError
+from cmda_core.files import write_text
+from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.preparation import QUALITY_FILE, CaseQuality, read_quality, write_quality
+from cmda_core.pseudolabels import PSEUDO_LABELS, PseudoLabel, Verdict, write_verdicts
 from cmda_core.reporting import write_report
+from cmda_core.schema import Experiment
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
 
@@ -198,3 +202,24 @@ def test_damaged_tables_are_refused(full):
     (full.run / "evaluation" / "summary.json").write_text("{")
     with pytest.raises(DataError, match=r"summary.json: is damaged"):
         write_report(full.run)
+
+
+def test_the_rounds_of_self_training_are_told(fake_run):
+    write_report(fake_run.run)
+    assert "self-training" not in Page(fake_run.run / "report" / "index.html").ids
+    own = {**fake_run.experiment.model_dump(), "self_training": {"rounds": 2}}
+    write_text(fake_run.run / "experiment.yaml", dump_experiment(Experiment.model_validate(own)))
+    labels = [
+        PseudoLabel("anna", {"vs": 0.91, "cochlea": 0.83}, {"vs": 812.0, "cochlea": 61.0}, 0.0125),
+        PseudoLabel("<bob>", {"vs": 0.93, "cochlea": 0.87}, {"vs": 912.0, "cochlea": 63.0}, 0.0),
+        PseudoLabel("carl", {"vs": 0.5, "cochlea": 0.8}, {"vs": 10.0, "cochlea": 50.0}, 0.0),
+    ]
+    verdicts = [Verdict(labels[0], ""), Verdict(labels[1], ""), Verdict(labels[2], "vs is uncertain (0.50)")]
+    write_verdicts(fake_run.run / "pseudo-labels" / "msf-net-student-1" / PSEUDO_LABELS, verdicts)
+    write_report(fake_run.run)
+    page = Page(fake_run.run / "report" / "index.html")
+    assert "self-training" in page.ids
+    assert "msf-net-student-1 msf-net 2 of 3 0.920 862 0.850 62" in page.text
+    assert "carl msf-net-student-1 0.500 10 0.800 50 0.00 % vs is uncertain (0.50)" in page.text
+    assert "anna msf-net-student-1 0.910 812 0.830 61 1.25 %" in page.text
+    assert "msf-net-student-2" not in page.text

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cmda_core.errors import ConfigError, DataError
 from cmda_core.schema import Case, Cohort, Task, parse_settings
-from cmda_core.volumes import Volume
+from cmda_core.volumes import LabelVolume, Volume, read_labels, write_volume
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.surroundings import environment, nnunet_surroundings
 
@@ -15,6 +16,7 @@ with environment({"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}):
     from cmda_nnunet.dataset import (
         PreprocessedCases,
         dataset_description,
+        labels_of,
         preprocess,
         properties_of,
         split_subjects,
@@ -23,6 +25,7 @@ with environment({"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}):
         write_fingerprint,
     )
     from cmda_nnunet.planning import data_folder, make_plans
+    from cmda_nnunet.trainer import make_trainer
 
 
 def test_arrays_and_spacings_run_from_k_to_i() -> None:
@@ -81,6 +84,40 @@ def test_preprocessed_cases_are_normalised_and_know_their_foreground(
         locations = properties["class_locations"][label]
         assert len(locations) == (labels == label).sum()
         assert (labels[tuple(locations.T)] == label).all()
+
+
+def test_ignored_voxels_are_neither_sampled_nor_learnt_from(
+    cohort: Cohort, tiny: NnUnetConfig, tmp_path: Path
+) -> None:
+    case = cohort["s1_ceT1"]
+    known = read_labels(labels_of(case), case.id)
+    voxels = known.voxels.copy()
+    voxels[:, :12] = 3
+    write_volume(tmp_path / "part.nii", LabelVolume(voxels, known.affine, case.id))
+    part = Cohort(name="part", cases=(case.model_copy(update={"labels": tmp_path / "part.nii"}),))
+    config = tiny.model_copy(update={"deep_supervision": False})
+    with nnunet_surroundings(tmp_path, 1):
+        description = dataset_description(part, Task(), ignore=3)
+        write_description(description, tmp_path)
+        write_fingerprint(part, tmp_path, 1, ignore=3)
+        plans = make_plans(config, tmp_path)
+        preprocess(part, plans, description, data_folder(plans, tmp_path), 1)
+        split = ([case.id], [case.id])
+        trainer = make_trainer(config, plans, description, "all", split, torch.device("cpu"))
+        data, _ = trainer.get_tr_and_val_datasets()
+    _, labels, _, properties = data.load_case(case.id)
+    annotated = properties["class_locations"][-1, 0, 1, 2]
+    assert len(annotated) == (labels != 3).sum() == labels.size / 2
+    assert (labels[tuple(annotated.T)] != 3).all()
+    assert 3 not in properties["class_locations"]
+
+    target = torch.from_numpy(labels.astype(np.float32))[None]
+    logits = torch.randn(1, 3, *labels.shape[1:])
+    other = logits + torch.randn_like(logits)
+    beneath, around = torch.where(target == 3, other, logits), torch.where(target == 3, logits, other)
+    loss = float(trainer.loss(logits, target))
+    assert float(trainer.loss(beneath, target)) == pytest.approx(loss, abs=1e-6)
+    assert float(trainer.loss(around, target)) != pytest.approx(loss, abs=1e-3)
 
 
 def test_unlike_folds_only() -> None:

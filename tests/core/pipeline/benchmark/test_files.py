@@ -12,7 +12,9 @@ from cmda_core.pipeline.benchmark.runs import plan_runs
 from cmda_core.registry import Registry
 
 
-@pytest.mark.parametrize("name", ["phantom-table1", "phantom-translators", "phantom-koos"])
+@pytest.mark.parametrize(
+    "name", ["phantom-table1", "phantom-translators", "phantom-koos", "phantom-selftraining"]
+)
 @pytest.mark.parametrize("scale", [None, "minutes", "hours"])
 def test_benchmarks_that_ship_are_valid_down_to_every_plugin(
     name: str, scale: str | None, tmp_path: Path
@@ -33,6 +35,22 @@ def test_the_paper_s_ablations_are_what_their_names_say(tmp_path: Path) -> None:
     assert runs["MSF-Net without GIF"].translator.settings["proxies"] == ["vs"]
     assert "proxies" not in runs["MSF-Net"].translator.settings
     assert {run.runtime.seed for run in runs.values()} == {3}
+
+
+def test_entries_of_self_training_are_what_their_names_say(tmp_path: Path) -> None:
+    benchmark, _ = load_benchmark("phantom-selftraining", overrides=["seeds=[3]"])
+    runs = {run.entry: run.experiment for run in plan_runs(benchmark, tmp_path, Registry.installed())}
+    found = {
+        name: (one.intensity_augmentation.factors, one.self_training.rounds) for name, one in runs.items()
+    }
+    assert found == {
+        "MSF-Net": ((), 0),
+        "MSF-Net + tumour augmentation": ((0.5,), 0),
+        "MSF-Net + one round of self-training": ((), 1),
+        "MSF-Net + self-training": ((), 2),
+        "MSF-Net + both": ((0.5,), 2),
+    }
+    assert {one.translator.plugin for one in runs.values()} == {"msf-net"}
 
 
 def test_overrides_change_the_benchmark_or_every_entry(tmp_path: Path) -> None:
@@ -90,7 +108,11 @@ def test_mistakes_are_named(changes: dict[str, object], message: str, tmp_path: 
 
 
 def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
+<<<<<<< HEAD
     with pytest.raises(ConfigError, match="phantom-koos, phantom-table1, phantom-translators"):
+=======
+    with pytest.raises(ConfigError, match="phantom-koos, phantom-selftraining, phantom-table1"):
+>>>>>>> selftrain
         load_benchmark("phantom-table2")
 
 
