@@ -108,11 +108,8 @@ def test_mistakes_are_named(changes: dict[str, object], message: str, tmp_path: 
 
 
 def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
-<<<<<<< HEAD
-    with pytest.raises(ConfigError, match="phantom-koos, phantom-table1, phantom-translators"):
-=======
-    with pytest.raises(ConfigError, match="phantom-koos, phantom-selftraining, phantom-table1"):
->>>>>>> selftrain
+    names = "phantom-koos, phantom-selftraining, phantom-table1, phantom-translators"
+    with pytest.raises(ConfigError, match=names):
         load_benchmark("phantom-table2")
 
 
