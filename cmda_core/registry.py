@@ -59,8 +59,9 @@ class Registry:
         except (PluginValidationError, ValueError) as error:
             if self._manager.is_registered(plugin):  # pluggy registers before it validates
                 self._manager.unregister(plugin)
+            reason = str(error).removesuffix(f" in plugin {plugin!r}")
             raise BrokenPluginError(
-                f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {error}"
+                f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {reason}"
             ) from error
 
     def preprocessors(self) -> dict[str, PreprocessorOffer]:

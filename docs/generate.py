@@ -68,7 +68,7 @@ def gallery_page() -> str:
 
 
 def _gallery_row(kind: Kind, offer: Offer) -> str:
-    words = f"**`{offer.name}`**<br>{offer.summary}<br>[paper]({offer.reference}) · "
+    words = f"**`{offer.name}`**<br>{offer.summary}<br>[reference]({offer.reference}) · "
     words += f"[settings](config.md#{kind}-{offer.name})"
     picture = f"images/gallery/{kind}-{offer.name}.jpg"
     shown = f"![{offer.name} on the phantom]({picture})" if (DOCS / picture).exists() else "no picture yet"

@@ -6,7 +6,7 @@ the other one, seen by a slow copy of the encoder, is its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from cmda_koosnet.features import FrozenFeatures
 from cmda_koosnet.losses import info_nce
 from cmda_koosnet.network import KeyQueue, MomentumNet
 from cmda_koosnet.sampling import Subjects
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def pretrain_momentum(
@@ -75,7 +77,7 @@ def pretrain_momentum(
     module.eval()
 
 
-def rising_average(momentum: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def rising_average(momentum: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
     """A moving average that keeps (1 + n) / (10 + n) of itself in update n, and at most ``momentum``.
 
     With the whole momentum from the start, the batch statistics of the slow encoder would for a thousand
@@ -83,8 +85,8 @@ def rising_average(momentum: float) -> Callable[[Sequence[Tensor], Sequence[Tens
     """
 
     @torch.no_grad()
-    def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor) -> None:
-        kept = ((1 + count) / (10 + count)).clamp(max=momentum)
+    def update(averages: _Tensors, values: _Tensors, count: Tensor | int) -> None:
+        kept = torch.as_tensor((1 + count) / (10 + count)).clamp(max=momentum)
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
                 average.lerp_(value, (1 - kept).to(average.dtype))
