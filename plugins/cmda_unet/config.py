@@ -11,7 +11,7 @@ from cmda_core.training.config import ScheduleName
 class UnetConfig(PluginConfig):
     """A 2.5D U-Net; the defaults are our own, for minutes on a CPU rather than for the best score."""
 
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=8, ge=1)
     """Epochs."""
 
     iterations_per_epoch: int = Field(default=50, ge=1)
@@ -20,7 +20,7 @@ class UnetConfig(PluginConfig):
     batch_size: int = Field(default=8, ge=1)
     """Slices per step."""
 
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=5e-3, gt=0)
     """Learning rate of AdamW."""
 
     weight_decay: float = Field(default=1e-2, ge=0)
@@ -57,7 +57,7 @@ class UnetConfig(PluginConfig):
     inference_batch: int = Field(default=8, ge=1)
     """Slices that are segmented at once; less needs less memory and changes nothing else."""
 
-    save_every: int = Field(default=250, ge=1)
+    save_every: int = Field(default=100, ge=1)
     """Steps between two checkpoints."""
 
     log_every: int = Field(default=10, ge=1)
