@@ -59,8 +59,9 @@ class Registry:
         except (PluginValidationError, ValueError) as error:
             if self._manager.is_registered(plugin):  # pluggy registers before it validates
                 self._manager.unregister(plugin)
+            reason = str(error).removesuffix(f" in plugin {plugin!r}")
             raise BrokenPluginError(
-                f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {error}"
+                f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {reason}"
             ) from error
 
     def preprocessors(self) -> dict[str, PreprocessorOffer]:
@@ -124,6 +125,9 @@ class Registry:
     def _add_entry_point(self, entry_point: EntryPoint) -> None:
         try:
             self.add(entry_point.load(), entry_point.name)
+        except ImportError as error:
+            ours = (error.name or "").startswith("cmda_core")
+            self.broken[entry_point.name] = _for_another_cmda(error) if ours else error
         except Exception as error:  # noqa: BLE001  # an import may raise anything; the others must survive it
             self.broken[entry_point.name] = error
 
@@ -152,9 +156,7 @@ class Registry:
         try:
             return list(hook())
         except TypeError as error:
-            self.broken[plugin] = BrokenPluginError(
-                f"{error}. If the plugin was made for another cmda: this one has API version {API_VERSION}."
-            )
+            self.broken[plugin] = _for_another_cmda(error)
         except Exception as error:  # noqa: BLE001  # a hook may raise anything; the others must survive it
             self.broken[plugin] = error
         return []
@@ -172,6 +174,12 @@ class Registry:
         lines.append(f"Installed: {', '.join(names) or 'none'}.")
         lines += [f"Plugin {plugin!r} failed to load: {error}" for plugin, error in self.broken.items()]
         return "\n".join(lines)
+
+
+def _for_another_cmda(error: Exception) -> BrokenPluginError:
+    return BrokenPluginError(
+        f"{error}. If the plugin was made for another cmda: this one has API version {API_VERSION}."
+    )
 
 
 def _other_api(kind: Kind, offer: Offer) -> BrokenPluginError:

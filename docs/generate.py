@@ -1,7 +1,7 @@
 """Writes the reference pages.
 
 docs/cli.md comes from ``--help``, docs/config.md from the configuration models, docs/contract.md from
-the rules of the contract kit.
+the rules of the contract kit, docs/gallery.md from the offers and the pictures that there are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from cmda_cli.app import app
 from cmda_core.catalogue import plugin_facts, settings_rows
-from cmda_core.registry import Registry
+from cmda_core.hookspecs import Offer
+from cmda_core.registry import Kind, Registry
 from cmda_core.schema import Experiment
 from cmda_core.testing import rules_by_kind
 
@@ -54,6 +55,24 @@ def contract_page() -> str:
         own = {name: promise for name, promise in promises.items() if name not in shared}
         parts += [f"## {kind.capitalize()}", _promises(own)]
     return "\n\n".join(parts) + "\n"
+
+
+def gallery_page() -> str:
+    """Every plugin that is installed: what it does, where it comes from, a picture."""
+    parts = [NOTE, "# Gallery", GALLERY_INTRODUCTION]
+    for kind, offers in Registry.installed().offers().items():
+        rows = [_gallery_row(kind, offer) for offer in offers.values()]
+        parts += [f"## {kind.capitalize()}s", "\n".join(["| plugin | picture |", "| --- | --- |", *rows])]
+        parts.append(GALLERY_CAPTIONS[kind])
+    return "\n\n".join(parts) + "\n"
+
+
+def _gallery_row(kind: Kind, offer: Offer) -> str:
+    words = f"**`{offer.name}`**<br>{offer.summary}<br>[reference]({offer.reference}) · "
+    words += f"[settings](config.md#{kind}-{offer.name})"
+    picture = f"images/gallery/{kind}-{offer.name}.jpg"
+    shown = f"![{offer.name} on the phantom]({picture})" if (DOCS / picture).exists() else "no picture yet"
+    return f"| {words} | {shown} |"
 
 
 def _promises(promises: Mapping[str, str]) -> str:
@@ -98,8 +117,23 @@ cohorts that they make themselves. Rules on accelerators and capabilities are sk
 there is nothing to check."""
 
 
+GALLERY_INTRODUCTION = """Every plugin that comes with cmda, on the phantom of `cmda demo`: minutes of
+training at toy size, on one seed. The pictures show what a plugin does, and not which is the better one;
+for that there is [`cmda compare`](compare.md)."""
+
+GALLERY_CAPTIONS: Mapping[Kind, str] = {
+    "preprocessor": "A scan of each modality as it was acquired, and what becomes of it. Green: the labels.",
+    "translator": "Of each modality: a real scan, the same translated, and a real one of another subject. "
+    "Green: the labels that the translated scan inherits.",
+    "segmenter": "The test scan whose Dice is the median. Green: the reference.",
+    "grader": "The probability of each Koos grade (white is 1) for every test case. Ring: the reference. "
+    "Dot: the prediction.",
+}
+
+
 if __name__ == "__main__":
     os.environ["NO_COLOR"] = "1"
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
     (DOCS / "contract.md").write_text(contract_page(), encoding="utf-8")
     (DOCS / "config.md").write_text(config_page(), encoding="utf-8")
+    (DOCS / "gallery.md").write_text(gallery_page(), encoding="utf-8")

@@ -50,7 +50,7 @@ def read_description(folder: Path, config: type[Settings]) -> tuple[Settings, Ta
         content = json.loads(path.read_text(encoding="utf-8"))
         values, task, more = content["config"], content["task"], content["more"]
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Train the translator again.") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Train it again.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: does not describe a trained network ({error}).") from error
     where = str(path)

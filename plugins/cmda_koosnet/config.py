@@ -10,6 +10,21 @@ from cmda_core.koos import Decision
 from cmda_core.schema import PluginConfig
 
 
+class MomentumConfig(PluginConfig):
+    """Settings of ``contrastive: moco``; the defaults are MoCo v2's, but for the queue."""
+
+    momentum: float = Field(default=0.999, ge=0, lt=1)
+    """Share of itself that the slow encoder keeps at each step; in step n at most (1 + n) / (10 + n), so
+    that it does not begin with what belongs to no image (ours)."""
+
+    queue: int = Field(default=256, ge=1)
+    """Earlier outputs of the slow encoder to tell a subject from. MoCo keeps 65,536 of 1.3 million
+    images; a cohort has hundreds."""
+
+    temperature: float = Field(default=0.2, gt=0)
+    """τ of the loss (MoCo v2; the first version had 0.07)."""
+
+
 class KoosNetConfig(PluginConfig):
     """Settings of MSF-Koos-Net; the defaults are the paper's (section 3.3 and 4.1)."""
 
@@ -42,18 +57,22 @@ class KoosNetConfig(PluginConfig):
     freeze: bool = True
     """Tune the classifier alone; off: E, E_H and the classifier, the paper's ablation "not frozen"."""
 
-    contrastive: Literal["cross-modal", "supcon"] = "cross-modal"
+    contrastive: Literal["cross-modal", "supcon", "moco"] = "cross-modal"
     """``cross-modal``: equations 5 and 6. ``supcon``: the supervised contrastive loss over all views
-    (Khosla et al. 2020), as in the authors' code."""
+    (Khosla et al. 2020), as in the authors' code. ``moco``: momentum contrast (MoCo v2, Chen et al. 2020),
+    which learns from the subjects alone and not from their grades."""
+
+    moco: MomentumConfig = MomentumConfig()
+    """Momentum contrast."""
 
     temperature: float = Field(default=0.07, gt=0)
-    """τ of the contrastive losses (authors' code)."""
+    """τ of the contrastive losses (authors' code); ``moco`` has its own."""
 
     self_weight: float = Field(default=1.0, ge=0)
-    """Weight of the self-supervised loss, equation 5."""
+    """Weight of the self-supervised loss, equation 5; not of ``moco``."""
 
     supervised_weight: float = Field(default=1.0, ge=0)
-    """Weight of the supervised loss, equation 6."""
+    """Weight of the supervised loss, equation 6; not of ``moco``."""
 
     batch: Literal["pooled", "stratified"] = "pooled"
     """Subjects of a pre-training step: ``pooled`` takes ``batch_size`` of all; ``stratified`` one of each

@@ -21,7 +21,8 @@ from cmda_koosnet.crops import cut_mask, cut_triples, find_window, subject_of
 from cmda_koosnet.features import FrozenFeatures, View, ViewReader
 from cmda_koosnet.finetuning import tune_all, tune_classifier, unseen_grades
 from cmda_koosnet.model import KoosModel
-from cmda_koosnet.network import ContrastiveNet, ProjectionHead, TunedNet
+from cmda_koosnet.momentum import pretrain_momentum
+from cmda_koosnet.network import ContrastiveNet, HighEncoder, MomentumNet, ProjectionHead, TunedNet
 from cmda_koosnet.pretraining import pretrain
 from cmda_koosnet.sampling import Subjects, without_fold
 
@@ -140,10 +141,7 @@ class KoosNetGrader:
         seed_everything(run.seed)
         model = KoosModel.new(self._config, encoder)
         if self._config.pretrain:
-            heads = [
-                ProjectionHead(self._config.channels, *self._config.projection_channels) for _ in range(2)
-            ]
-            pretrain(ContrastiveNet(model.high, *heads), source, cases, self._config, run.sub("pretraining"))
+            self._pretrain(model.high, source, cases, run.sub("pretraining"))
         phase = run.sub("finetuning")
         if model.tuned is None:
             tune_classifier(model.classifier, model.high, source, cases, self._config, phase)
@@ -151,6 +149,15 @@ class KoosNetGrader:
             net = TunedNet(model.tuned, model.high, model.classifier, model.encoder_batch)
             tune_all(net, source.reader, cases, self._config, phase)
         return model
+
+    def _pretrain(self, high: HighEncoder, source: FrozenFeatures, cases: Subjects, run: Run) -> None:
+        def head() -> ProjectionHead:
+            return ProjectionHead(self._config.channels, *self._config.projection_channels)
+
+        if self._config.contrastive == "moco":
+            pretrain_momentum(MomentumNet(high, head()), source, cases, self._config, run)
+        else:
+            pretrain(ContrastiveNet(high, head(), head()), source, cases, self._config, run)
 
     def _require_trained(self, action: str) -> _Trained:
         if self._trained is None:

@@ -1,6 +1,7 @@
-"""Contrastive losses of MSF-Koos-Net (equations 5 and 6) and the one of the authors' code.
+"""Contrastive losses of MSF-Koos-Net (equations 5 and 6), the one of the authors' code, and MoCo's.
 
-All are pure functions of L2-normalised embeddings. The sums over anchors are sums, as printed.
+All are pure functions of L2-normalised embeddings. The sums over anchors in equations 5 and 6 are sums,
+as printed; the others are means.
 """
 
 from __future__ import annotations
@@ -66,6 +67,26 @@ def supcon(views: Tensor, labels: Tensor, temperature: float) -> Tensor:
     counts = positive.sum(dim=1)
     means = torch.where(positive, logs, 0.0).sum(dim=1) / counts.clamp(min=1)
     return -means.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, allowed: Tensor, temperature: float) -> Tensor:
+    """Loss of momentum contrast, equation 1 of He et al. 2020: each query shall find its key.
+
+    Args:
+        queries: Shape ``(V, D)``.
+        keys: Shape ``(V, D)``: the one that belongs to each query.
+        queue: Shape ``(K, D)``: others, to tell it from.
+        allowed: Shape ``(V, K)``, boolean: which of those are other ones indeed.
+        temperature: τ.
+
+    Returns:
+        The mean over the queries, a scalar.
+    """
+    queries, keys, queue = queries.float(), keys.float(), queue.float()
+    right = (queries * keys).sum(dim=1, keepdim=True)
+    wrong = (queries @ queue.T).masked_fill(~allowed, -torch.inf)
+    logs = functional.log_softmax(torch.cat([right, wrong], dim=1) / temperature, dim=1)
+    return -logs[:, 0].mean()
 
 
 def _log_softmaxes(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,43 @@ class ContrastiveNet(nn.Module):
         return self.own(pooled), self.supervised(pooled)
 
 
+class MomentumNet(nn.Module):
+    """What momentum contrast trains: E_H and one projection head, MoCo v2's MLP."""
+
+    def __init__(self, high: HighEncoder, head: ProjectionHead) -> None:
+        super().__init__()
+        self.high = high
+        self.head = head
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings ``(N, D)``, unit vectors."""
+        embeddings: Tensor = self.head(self.high(features, mask))
+        return embeddings
+
+
+class KeyQueue(nn.Module):
+    """The latest keys of momentum contrast and whose they are, newest first.
+
+    Args:
+        size: Keys; random directions of nobody at first (He et al. 2020).
+        width: Of a key.
+    """
+
+    keys: Tensor
+    owners: Tensor
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", functional.normalize(torch.randn(size, width), dim=1))
+        self.register_buffer("owners", torch.full((size,), -1))
+
+    def push(self, keys: Tensor, owners: Tensor) -> None:
+        """Take in ``(V, D)`` keys of ``(V,)`` subjects; the oldest ones go."""
+        size = len(self.keys)
+        self.keys = torch.cat([keys.to(self.keys.dtype), self.keys])[:size]
+        self.owners = torch.cat([owners, self.owners])[:size]
+
+
 class TunedNet(nn.Module):
     """What is fine-tuned where nothing is frozen: E, E_H and the classifier.
 

@@ -9,19 +9,12 @@ from torch import Tensor
 
 from cmda_core.run import Run
 from cmda_core.training.loop import Trainable, train
+from cmda_koosnet.batches import Batches
 from cmda_koosnet.config import KoosNetConfig
-from cmda_koosnet.features import FrozenFeatures, View
+from cmda_koosnet.features import FrozenFeatures
 from cmda_koosnet.losses import self_contrast, supcon, supervised_contrast
 from cmda_koosnet.network import ContrastiveNet
-from cmda_koosnet.sampling import (
-    Subjects,
-    epoch_steps,
-    graded_groups,
-    mirror_draws,
-    pooled_batch,
-    stratified_batch,
-    ungraded_groups,
-)
+from cmda_koosnet.sampling import Subjects
 
 
 def pretrain(
@@ -43,12 +36,11 @@ def pretrain(
     optimizer = torch.optim.Adam(net.parameters(), lr=config.pretrain_learning_rate)
     module, optimizer = run.fabric.setup(net, optimizer)
     module.train()
-    groups = graded_groups(cases) + ungraded_groups(cases)
+    batches = Batches(source, cases, config, run)
 
     def step(number: int) -> Mapping[str, Tensor]:
-        subjects = _subjects(number, groups, list(cases), config, run.seed)
-        features, masks = _load(source, subjects, config, number, run)
-        own, supervised = module(features, masks)
+        subjects = batches.subjects(number)
+        own, supervised = module(*batches.views(number, subjects))
         losses = contrastive_losses(own, supervised, [cases[index].grade for index in subjects], config)
         loss = config.self_weight * losses["self"] + config.supervised_weight * losses["supervised"]
         optimizer.zero_grad()
@@ -60,7 +52,7 @@ def pretrain(
         run,
         Trainable({"net": module}, {"adam": optimizer}),
         step,
-        steps=config.pretrain_epochs * _epoch_steps(cases, config),
+        steps=batches.steps,
         description="Contrastive pre-training",
         save_every=config.save_every,
         log_every=config.log_every,
@@ -101,32 +93,3 @@ def contrastive_losses(
         "self": self_contrast(first, second, tau),
         "supervised": supervised_contrast(left, right, known, tau),
     }
-
-
-def _subjects(
-    step: int, groups: list[list[int]], members: list[int], config: KoosNetConfig, seed: int
-) -> list[int]:
-    if config.batch == "stratified":
-        return stratified_batch(groups, step, seed)
-    return pooled_batch(members, config.batch_size, step, seed)
-
-
-def _epoch_steps(cases: Subjects, config: KoosNetConfig) -> int:
-    if config.batch == "pooled":
-        return epoch_steps(len(cases), min(config.batch_size, len(cases)))
-    groups = graded_groups(cases)
-    return epoch_steps(sum(map(len, groups)), len(groups))
-
-
-def _load(
-    source: FrozenFeatures, subjects: list[int], config: KoosNetConfig, step: int, run: Run
-) -> tuple[Tensor, Tensor]:
-    mirrored = [False] * len(subjects)
-    if config.sides == "mirrored-at-random":
-        mirrored = mirror_draws(len(subjects), step, run.seed)
-    drawn = list(zip(subjects, mirrored, strict=True))
-    views = [[View(subject, name, flip) for subject, flip in drawn] for name in source.reader.modalities]
-    device = run.fabric.device
-    features = torch.stack([source.features(view).to(device) for view in [*views[0], *views[1]]])
-    masks = torch.stack([source.reader.mask(view) for view in views[0]])
-    return features, masks.to(device).repeat(2, 1, 1, 1, 1)

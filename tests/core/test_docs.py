@@ -7,15 +7,18 @@ import importlib.util
 import inspect
 import re
 import shlex
+import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from cmda_cli.app import app
 from cmda_core import hookspecs
+from cmda_core.hookspecs import API_VERSION, TranslatorOffer, hookimpl
 from cmda_core.registry import Registry
 from cmda_core.scaffold import write_package
 from cmda_core.testing import checks_of, run_checks
@@ -42,7 +45,7 @@ def test_hook_is_documented(hook: Callable[..., object]) -> None:
     assert f"### `{hook.__name__}({arguments})`" in (DOCS / "plugins.md").read_text()
 
 
-@pytest.mark.parametrize("page", ["cli", "config", "contract"])
+@pytest.mark.parametrize("page", ["cli", "config", "contract", "gallery"])
 def test_reference_is_current(generate: ModuleType, page: str) -> None:
     assert (DOCS / f"{page}.md").read_text() == getattr(generate, f"{page}_page")(), "run `make docs`"
 
@@ -52,6 +55,18 @@ def test_every_command_is_in_the_reference(generate: ModuleType) -> None:
     assert [
         " ".join(command) for command in generate.commands() if f"## {' '.join(command)}\n" not in page
     ] == []
+
+
+def test_pictures_are_small_and_belong_to_a_plugin() -> None:
+    known = {f"{kind}-{name}" for kind, offers in Registry.installed().offers().items() for name in offers}
+    pictures = list((DOCS / "images" / "gallery").glob("*"))
+    assert [path.name for path in pictures if path.stem not in known or path.suffix != ".jpg"] == []
+    assert [path.name for path in pictures if path.stat().st_size > 60_000] == []
+
+
+def test_every_page_is_in_the_contents() -> None:
+    contents = (ROOT / "mkdocs.yml").read_text()
+    assert [page.name for page in DOCS.glob("*.md") if f": {page.name}\n" not in contents] == []
 
 
 def test_every_plugin_is_in_the_readme() -> None:
@@ -74,6 +89,35 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)\)", prose)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+ELSEWHEN = {
+    "names an older API": {"api_version": API_VERSION - 1},
+    "names a newer API": {"api_version": API_VERSION + 1},
+    "sets a field": {"colour": "blue"},
+}
+
+
+@pytest.mark.parametrize("name", [*ELSEWHEN, "implements a hook", "imports"])
+def test_plugin_for_another_cmda_is_told_what_the_page_says(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = next(iter(Registry.installed().translators().values()))
+    fields = {name: getattr(offer, name) for name in ("summary", "config", "reference", "build", "load")}
+
+    @hookimpl
+    def offers() -> list[TranslatorOffer]:
+        return [TranslatorOffer(name="mine", **fields, **ELSEWHEN[name])]
+
+    hook = "offer_painters" if name == "implements a hook" else "offer_translators"
+    module = "cmda_core.painting" if name == "imports" else "cmda_mine"
+    monkeypatch.setitem(sys.modules, "cmda_mine", SimpleNamespace(**{hook: offers}))
+    points = [EntryPoint("mine", module, "cmda.plugins")]
+    monkeypatch.setattr("cmda_core.registry.entry_points", lambda group: points)
+    registry = Registry.installed()
+    assert registry.translators() == {}
+    reason = str(registry.broken["mine"]).replace("__init__", r"\_\_init\_\_")
+    assert f"| {reason} |" in (DOCS / "api.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["tint", "shift"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 
 import cmda_toy
@@ -86,6 +87,19 @@ def test_entry_point_that_fails_to_load_is_isolated(monkeypatch: pytest.MonkeyPa
     assert "cmda_no_such_module" in str(registry.broken["lost"])
     with pytest.raises(UnknownPluginError, match="Plugin 'lost' failed to load: No module named"):
         registry.translator("missing")
+
+
+def test_plugin_that_imports_from_another_cmda_gets_a_hint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cmda_old.py").write_text("from cmda_core.protocols import Painter\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(
+        registry_module, "entry_points", lambda group: [EntryPoint("old", "cmda_old", "cmda.plugins")]
+    )
+    reason = str(Registry.installed().broken["old"])
+    assert "cannot import name 'Painter'" in reason
+    assert reason.endswith("If the plugin was made for another cmda: this one has API version 1.")
 
 
 def test_hook_that_raises_is_isolated() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -81,35 +82,83 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         write_package("grader", "mine", tmp_path)
 
 
+@dataclass(frozen=True)
+class Installed:
+    """A generated package in an environment of its own."""
+
+    package: Path
+    python: Path
+
+    def cmda(self, folder: Path, *arguments: str) -> str:
+        """What a command of the environment's cmda prints, called in a folder."""
+        return run([str(self.python), "-m", "cmda_cli", *arguments], folder)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Generated, built and installed by pip, without an index and without dependencies."""
+    folder = tmp_path_factory.mktemp("scaffold")
+    package = write_package("translator", "fresh", folder)
+    python = environment(folder / "venv")
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    run([*pip, "--no-index", "--no-deps", "--no-build-isolation", str(package)], folder)
+    return Installed(package, python)
+
+
+def test_installed_it_is_listed(installed: Installed, tmp_path: Path) -> None:
+    """The part of the way below that takes seconds: every day's tests go it."""
+    plugins = json.loads(installed.cmda(tmp_path, "plugins", "list", "--json"))
+    (plugin,) = [plugin for plugin in plugins if plugin["name"] == "fresh"]
+    assert (plugin["kind"], plugin["from"]) == ("translator", "cmda_fresh.plugin")
+    place = run([str(installed.python), "-c", "import cmda_fresh; print(cmda_fresh.__file__)"], tmp_path)
+    assert Path(place.strip()).is_relative_to(installed.python.parents[1])
+
+
 @pytest.mark.slow
-def test_installed_into_an_environment_of_its_own(tmp_path: Path) -> None:
-    """Generated, installed by pip, listed, tested by pytest, and trained on the demo phantom."""
-    folder = write_package("translator", "fresh", tmp_path)
-    python = environment(tmp_path / "venv")
-    install = ["-m", "pip", "--python", str(python), "install", "--no-deps", "--no-build-isolation", "-e"]
-    run([sys.executable, *install, str(folder)], tmp_path)
-    cmda = [str(python), "-m", "cmda_cli"]
-    plugins = json.loads(run([*cmda, "plugins", "list", "--json"], tmp_path))
-    assert ("translator", "fresh") in {(plugin["kind"], plugin["name"]) for plugin in plugins}
-    assert " passed" in run([str(python), "-m", "pytest", "-q"], folder)
-    run([*cmda, "data", "phantom", "scans", "--source", "3", "--target", "3", "--test", "1"], tmp_path)
-    settings = [f"translator.{setting}" for setting in ("epochs=1", "channels=4", "residual_blocks=1")]
-    settings += ["segmenter.epochs=1", "segmenter.iterations_per_epoch=2", "baselines.source_only=false"]
-    settings += ["baselines.graders=[]"]
-    options = [option for setting in (*settings, "data.root=scans") for option in ("--set", setting)]
-    chosen = ["--translator", "fresh", "--grader", "volumetrics", "--out", "run", "--device", "cpu"]
-    run([*cmda, "run", "demo", *chosen, *options], tmp_path)
+def test_installed_it_keeps_its_promises(installed: Installed, tmp_path: Path) -> None:
+    (report,) = json.loads(installed.cmda(tmp_path, "plugins", "check", "fresh", "--json"))
+    assert report["kept"]
+    assert " passed" in run([str(installed.python), "-m", "pytest", "-q"], installed.package)
+
+
+@pytest.mark.slow
+def test_installed_it_is_trained_and_compared(installed: Installed, tmp_path: Path) -> None:
+    """On the demo phantom, with a light segmenter: a run of its own, and an entry of a benchmark."""
+    own = {"plugin": "fresh", "epochs": 1, "channels": 4, "residual_blocks": 1}
+    light = {"plugin": "unet", "epochs": 1, "iterations_per_epoch": 2, "channels": 4}
+    settings = {"segmenter": light, "runtime": {"device": "cpu", "jobs": 1}}
+    phantom = {"preset": "demo", "source": 3, "target": 3, "test": 1}
+    entries = [{"name": "source only", "training": "source-only"}]
+    entries.append({"name": "fresh", "settings": {"translator": own}})
+    benchmark = {"name": "own", "base": "demo", "phantom": phantom, "settings": settings, "entries": entries}
+    (tmp_path / "own.yaml").write_text(json.dumps({**benchmark, "metrics": ["dice"]}))
+    installed.cmda(tmp_path, "compare", "own.yaml", "--out", "compared")
+    table = (tmp_path / "compared" / "comparison.md").read_text()
+    assert all(f"| {name} |" in table for name in ("source only", "fresh"))
+    states = json.loads((tmp_path / "compared" / "runs.json").read_text())
+    assert "failed" not in json.dumps(states)
+
+    experiment = {"preset": "demo", "data": {"root": "compared/data"}, "translator": own, **settings}
+    grading = {"grader": "volumetrics", "baselines": {"source_only": False, "graders": []}}
+    (tmp_path / "own-run.yaml").write_text(json.dumps({**experiment, **grading}))
+    installed.cmda(tmp_path, "run", "own-run.yaml", "--out", "run")
     assert (tmp_path / "run" / "report" / "index.html").exists()
 
 
 def environment(folder: Path) -> Path:
-    """A virtual environment that sees the packages of this one, but installs into itself."""
+    """A virtual environment that installs into itself and sees the packages of this one.
+
+    How clean it is: the package under test is in no other place, and metadata, entry point and modules
+    are what pip built and installed. cmda and its dependencies are those of this environment, found by
+    a ``.pth`` file, so that nothing is downloaded; that the dependencies that the package names can be
+    resolved by pip is not tested.
+    """
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     own = Path(
         run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder).strip()
     )
-    (own / "outer.pth").write_text("\n".join([sysconfig.get_path("purelib"), *filter(None, sys.path)]))
+    (own / "outer.pth").write_text("\n".join([*filter(None, sys.path), sysconfig.get_path("purelib")]))
     return python
 
 

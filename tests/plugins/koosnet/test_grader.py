@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "official": {"mask_fusion": "gate", "contrastive": "supcon", "batch": "stratified"},
     "mirrored": {"sides": "mirrored-at-random"},
     "folds": {"folds": 2},
+    "moco": {"contrastive": "moco", "moco": {"momentum": 0.9, "queue": 20}},
     "not frozen": {"freeze": False},
     "not pre-trained": {"freeze": False, "pretrain": False},
 }
@@ -143,7 +144,7 @@ def test_every_step_of_fine_tuning_sees_one_case_of_each_grade(
     assert steps == [[1, 2, 3, 4]] * len(steps)
 
 
-@pytest.mark.parametrize("name", ["paper", "not frozen"])
+@pytest.mark.parametrize("name", ["paper", "moco", "not frozen"])
 @pytest.mark.parametrize("phase", ["pretraining", "finetuning"])
 def test_an_interrupted_training_ends_with_the_same_weights(
     name: str,

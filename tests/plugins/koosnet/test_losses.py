@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cmda_koosnet.losses import self_contrast, supcon, supervised_contrast
+from cmda_koosnet.losses import info_nce, self_contrast, supcon, supervised_contrast
 
 TAU = 0.07
 
@@ -56,6 +56,19 @@ def khosla(views: NDArray[np.float64], labels: list[int]) -> float:
     return sum(losses) / len(losses)
 
 
+def moco(
+    queries: NDArray[np.float64],
+    keys: NDArray[np.float64],
+    queue: NDArray[np.float64],
+    allowed: list[list[bool]],
+) -> float:
+    losses = []
+    for i, query in enumerate(queries):
+        others = [query @ queue[k] for k in range(len(queue)) if allowed[i][k]]
+        losses.append(-math.log(share(np.array([query @ keys[i], *others]), query @ keys[i])))
+    return sum(losses) / len(losses)
+
+
 def test_self_contrast_is_equation_5() -> None:
     first, second = embeddings(5, 0), embeddings(5, 1)
     expected = equation_5(first.numpy(), second.numpy())
@@ -89,6 +102,25 @@ def test_supcon_is_the_loss_of_khosla(labels: list[int]) -> None:
     views = embeddings(6, 8)
     got = supcon(views, torch.tensor(labels), TAU).item()
     assert got == pytest.approx(khosla(views.numpy(), labels), rel=1e-5)
+
+
+def test_info_nce_is_the_loss_of_he() -> None:
+    queries, keys, queue = embeddings(4, 13), embeddings(4, 14), embeddings(7, 15)
+    allowed = np.random.default_rng(16).random((4, 7)) < 0.7
+    allowed[2] = False
+    got = info_nce(queries, keys, queue, torch.from_numpy(allowed), TAU)
+    assert got.item() == pytest.approx(
+        moco(queries.numpy(), keys.numpy(), queue.numpy(), allowed.tolist()), rel=1e-4
+    )
+
+
+def test_info_nce_without_others_is_nothing_to_learn_from() -> None:
+    views = embeddings(3, 17).float().requires_grad_()
+    loss = info_nce(views, views.detach(), embeddings(5, 18), torch.zeros(3, 5, dtype=torch.bool), TAU)
+    loss.backward()
+    assert loss.item() == 0
+    assert views.grad is not None
+    assert not views.grad.any()
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
