@@ -41,10 +41,11 @@ def case_pages(
     scores, graded = _by_case(per_case), _by_case(grades)
     concerns = {(one.cohort, one.case): one.concerns for one in run.prepared}
     pages = []
-    for name in spread(segmented_cases(entries), MOST_PAGES) if scans is not None else ():
-        load = partial(test_view, name, scans, entries, task)
-        facts = scores.get(name, ()), graded.get(name, ()), concerns.get(("test", name), ())
-        pages.append(CasePage(name, "test", load, *facts))
+    if scans is not None:
+        for name in spread(segmented_cases(entries), MOST_PAGES):
+            load = partial(test_view, name, scans, entries, task)
+            facts = scores.get(name, ()), graded.get(name, ()), concerns.get(("test", name), ())
+            pages.append(CasePage(name, "test", load, *facts))
     for role in _TRAINING:
         for case in _training_cases(run, role):
             load = partial(training_view, case, role, entries, task)

@@ -48,12 +48,14 @@ class Log:
         series: In the order in which the values were first logged.
         entry: Whose training it was, where several are drawn together.
         seed: Of the training, likewise.
+        identity: Device and number of the file: those that runs share are hard links.
     """
 
     name: str
     series: tuple[Series, ...]
     entry: str = ""
     seed: int | None = None
+    identity: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def read_logs(run: Path, entry: str = "", seed: int | None = None) -> list[Log]:
         for path in sorted((run / stage).rglob("*.csv")):
             if _is_log(path):
                 name = path.relative_to(run).with_suffix("").as_posix().removesuffix("/training")
-                logs.append(Log(name, read_series(path), entry, seed))
+                facts = path.stat()
+                logs.append(Log(name, read_series(path), entry, seed, (facts.st_dev, facts.st_ino)))
     return [log for log in logs if log.series]
 
 

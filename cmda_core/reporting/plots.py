@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,12 +60,14 @@ class StripRow:
         y: Middle of the row.
         dots: One per case.
         middle: Place of the mean, or of the median where misses would make a mean meaningless.
+        interval: Places of the ends of the mean's interval, if there is one.
     """
 
     entry: str
     y: float
     dots: tuple[Dot, ...]
     middle: float
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +117,32 @@ class StructurePlots:
     scatters: tuple[Scatter, ...]
 
 
-def structure_plots(per_case: pd.DataFrame) -> list[StructurePlots]:
+Intervals = Mapping[tuple[str, str], tuple[float, float]]
+"""95 % interval of the mean Dice, by entry and structure."""
+
+
+def structure_plots(per_case: pd.DataFrame, intervals: Intervals | None = None) -> list[StructurePlots]:
     """Drawings of a table of scores, structure by structure.
 
     Args:
         per_case: With ``PER_CASE_COLUMNS``. Rows of one entry and case, such as those of several seeds,
             are averaged; cases without a reference are left out.
+        intervals: Drawn where there are any.
     """
     scored = per_case.dropna(subset=["dice"])
     plots = []
     for structure, rows in scored.groupby("structure", sort=False):
         columns = ["dice", "assd_mm", "volume_mm3", "reference_mm3"]
         averaged = rows.groupby(["entry", "case"], sort=False)[columns].mean().reset_index()
-        strips = (_strips(averaged, str(structure), DICE), _strips(averaged, str(structure), ASSD))
+        strips = (
+            _strips(averaged, str(structure), DICE, intervals or {}),
+            _strips(averaged, str(structure), ASSD, {}),
+        )
         plots.append(StructurePlots(str(structure), strips, _scatters(averaged, str(structure))))
     return plots
 
 
-def _strips(rows: pd.DataFrame, structure: str, metric: Metric) -> Strips:
+def _strips(rows: pd.DataFrame, structure: str, metric: Metric, intervals: Intervals) -> Strips:
     place, ticks = (
         _dice_axis() if metric is DICE else _distance_axis(rows.loc[rows[metric.name] < MISS_MM, metric.name])
     )
@@ -141,7 +151,10 @@ def _strips(rows: pd.DataFrame, structure: str, metric: Metric) -> Strips:
         y = STRIP_ROW * number + STRIP_ROW / 2 + 2
         values = own[metric.name].to_numpy(float)
         middle = float(values.mean() if metric is DICE else np.median(values))
-        lines.append(StripRow(str(entry), y, _dots(own, metric, place, y), round(place(middle), 1)))
+        ends = intervals.get((str(entry), structure))
+        interval = (round(place(ends[0]), 1), round(place(ends[1]), 1)) if ends else None
+        dots = _dots(own, metric, place, y)
+        lines.append(StripRow(str(entry), y, dots, round(place(middle), 1), interval))
     return Strips(
         f"{structure}: {metric.title}{f' in {metric.unit}' if metric.unit else ''}",
         "mean" if metric is DICE else "median",
@@ -225,13 +238,15 @@ def _scatter(
 
     dots = [
         Dot(
-            across(float(row.reference_mm3)),
+            across(float(volume)),
             down(float(value)),
-            str(row.entry),
-            str(row.case),
-            f"{row.entry}, {row.case}: {row.reference_mm3:,.0f} mm³, {value:.3g}",
+            str(entry),
+            str(case),
+            f"{entry}, {case}: {volume:,.0f} mm³, {value:.3g}",
         )
-        for row, value in zip(rows.itertuples(), values, strict=True)
+        for entry, case, volume, value in zip(
+            rows["entry"], rows["case"], rows["reference_mm3"], values, strict=True
+        )
     ]
     marks = tuple(Tick(down(value), f"{value:g}") for value in _steps(low, high))
     return Scatter(title, ticks, marks, down(0.0) if low < 0 < high else None, tuple(dots))
@@ -242,10 +257,12 @@ def _log_share(value: float, low: float, high: float) -> float:
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within a range; powers of ten alone where that is too many."""
+    """1, 2 and 5 times powers of ten within a range; others where those are too many or too few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     within = [value for value in found if low <= value <= high]
+    if len(within) < 3:
+        return _steps(low, high)
     return [value for value in within if f"{value:e}"[0] == "1"] if len(within) > 9 else within
 
 
@@ -256,9 +273,3 @@ def _steps(low: float, high: float) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     first = math.ceil(low / step)
     return [round(number * step, 10) for number in range(first, math.floor(high / step) + 1)]
-
-
-def legend(plots: Sequence[StructurePlots], colours: Mapping[str, str]) -> dict[str, str]:
-    """Colour of each entry that is drawn."""
-    drawn = {row.entry for plot in plots for strip in plot.strips for row in strip.rows}
-    return {entry: colour for entry, colour in colours.items() if entry in drawn}

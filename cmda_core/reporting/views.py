@@ -157,7 +157,8 @@ def _with_best(rows: list[SummaryRow]) -> tuple[SummaryRow, ...]:
     columns = []
     for number, metric in enumerate(METRICS):
         means = [mean for row in rows if (mean := row.cells[number].mean) is not None]
-        columns.append((max if metric.higher_is_better else min)(means) if means else None)
+        best = (max if metric.higher_is_better else min)(means) if len(set(means)) > 1 else None
+        columns.append(best)
     return tuple(
         SummaryRow(
             row.entry,

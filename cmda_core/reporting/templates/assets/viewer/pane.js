@@ -24,7 +24,7 @@ cmda.Pane = class {
     marks.add(new Option("all segmentations", "all"));
     overlays.forEach((one, number) => {
       const paired = !one.reference && overlays.some((other) => other.reference);
-      marks.add(new Option(paired ? `${one.name} and reference` : one.name, number));
+      marks.add(new Option(paired ? `${one.name} + reference` : one.name, number));
     });
     marks.add(new Option("image alone", "none"));
     marks.hidden = overlays.length === 0;

@@ -24,6 +24,8 @@ cmda.Viewer = class {
     this.controls = new cmda.Controls(this);
     this.profile = new cmda.Profile(this, document.getElementById("profile"), document.getElementById("names"));
     this.arrange(content.layout);
+    // Many panes are small: the tumour would be too.
+    if (this.layout === "entries" && this.panes.length > 2) this.toggleNear();
   }
 
   // What is shown ----------------------------------------------------------------------------
@@ -232,9 +234,10 @@ cmda.Viewer = class {
   dice(number, which) {
     const { name, reference, maps } = this.content.overlays[number];
     if (reference) return "";
-    const seed = maps.length > 1 ? this.seed : maps[0].seed;
+    const structure = this.content.structures[which].name;
+    const anySeed = maps[0].seed === null;
     const found = this.content.dice.find(
-      (one) => one.entry === name && one.structure === this.content.structures[which].name && (one.seed ?? null) === seed,
+      (one) => one.entry === name && one.structure === structure && (anySeed || one.seed === this.seed),
     );
     return found?.dice == null ? "\u2013" : found.dice.toFixed(2);
   }
