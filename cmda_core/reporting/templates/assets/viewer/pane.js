@@ -114,7 +114,8 @@ cmda.Pane = class {
     const length = [100, 50, 20, 10, 5, 2, 1].find((mm) => mm * scale < this.stage.clientWidth / 4) ?? 1;
     const [right, bottom] = [this.stage.clientWidth - 14, this.stage.clientHeight - 14];
     context.fillStyle = context.strokeStyle = "#e8eaed";
-    context.globalAlpha = 0.8;
+    // Readable on white too.
+    [context.shadowColor, context.shadowBlur] = ["#000", 4];
     context.lineWidth = 1.5;
     context.lineCap = "butt";
     context.beginPath();
@@ -126,7 +127,7 @@ cmda.Pane = class {
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "right";
     context.fillText(`${length} mm`, right, bottom - 8);
-    context.globalAlpha = 1;
+    context.shadowBlur = 0;
   }
 
   /** The same place in the other panes. */
