@@ -165,6 +165,12 @@ class StageMark:
         """What the finished stage took, over all its attempts."""
         return float(read_mark(self._folder).get("seconds", 0.0))
 
+    @property
+    def peak_mb(self) -> float | None:
+        """Largest resident memory of the attempt that finished, in MiB, if it was measured."""
+        peak = read_mark(self._folder).get("peak_mb")
+        return None if peak is None else float(peak)
+
     def begin(self, *, fresh: bool) -> None:
         """Keep what an interrupted attempt left, unless it was made from other inputs."""
         if fresh or read_mark(self._folder).get("fingerprint") != self._fingerprint:
@@ -179,17 +185,18 @@ class StageMark:
         if self._folder.is_dir():
             self._write(finished=False, seconds=self.seconds + seconds)
 
-    def finish(self, seconds: float) -> None:
-        """Remember that the stage is done."""
-        self._write(finished=True, seconds=self.seconds + seconds)
+    def finish(self, seconds: float, peak_mb: float | None = None) -> None:
+        """Remember that the stage is done, and what it took."""
+        self._write(finished=True, seconds=self.seconds + seconds, peak_mb=peak_mb)
 
-    def _write(self, *, finished: bool, seconds: float) -> None:
+    def _write(self, *, finished: bool, seconds: float, peak_mb: float | None = None) -> None:
         write_json(
             self._folder / _MARK,
             {
                 "fingerprint": self._fingerprint,
                 "finished": finished,
                 "seconds": round(seconds, 3),
+                **({} if peak_mb is None else {"peak_mb": peak_mb}),
                 **self._facts,
             },
         )

@@ -209,7 +209,8 @@ def _share_stage(
     """Take a stage over from a run that finished it, or do it for the others too."""
     with store.claimed(stage.key, mark.fingerprint, workshop.progress):
         if store.fetch(stage.key, mark.fingerprint, stage.folder):
-            journal.write(stage.key, "shared")
+            # What it took in the run that did it, so that every run's journal tells what its result costs.
+            journal.write(stage.key, "shared", seconds=round(mark.seconds, 3), peak_mb=mark.peak_mb)
             return
         _run_stage(workshop, stage, mark, journal, fresh=False)
         store.keep(stage.key, mark.fingerprint, stage.folder)
@@ -229,9 +230,9 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
         reason = str(error) or type(error).__name__
         journal.write(stage.key, "failed", seconds=round(elapsed, 3), reason=reason)
         raise
-    elapsed = time.monotonic() - start
-    mark.finish(elapsed)
-    journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak_memory_mb())
+    elapsed, peak = time.monotonic() - start, peak_memory_mb()
+    mark.finish(elapsed, peak)
+    journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak)
 
 
 @contextmanager

@@ -21,12 +21,6 @@ from numpy.typing import NDArray
 from cmda_core.files import replacing
 from cmda_core.volumes import LabelVolume, Volume
 
-REFERENCE_COLOUR = "#19e3a2"
-"""Outline of the expert's labels."""
-
-ENTRY_COLOURS = ("#ff9f1c", "#5bc0ff", "#ff5d8f", "#ffe45e", "#c08bff", "#f4f4f4")
-"""Outlines of predictions; told apart with every common form of colour blindness, and on grey."""
-
 BACKGROUND = "#0b0d10"
 
 PANEL_HEIGHT = 2.6

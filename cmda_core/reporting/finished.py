@@ -24,7 +24,7 @@ class StageCost:
         stage: Name, with the entry behind a colon where there are several.
         seconds: Over all attempts, if it finished or failed.
         peak_mb: Largest resident memory in MiB, if it was measured.
-        state: ``finished``, ``failed`` or ``started``.
+        state: ``finished``, ``failed``, ``started``, or ``shared`` if another run did it.
     """
 
     stage: str
@@ -102,7 +102,7 @@ class FinishedRun:
             name, state = str(event.get("stage", "")), str(event.get("event", ""))
             # A stage that is skipped keeps what it took when it was done; the report, which is being
             # written, cannot know its own cost.
-            if state in ("started", "finished", "failed") and name != "report":
+            if state in ("started", "finished", "failed", "shared") and name != "report":
                 costs[name] = StageCost(name, event.get("seconds"), event.get("peak_mb"), state)
         return list(costs.values())
 

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
-from cmda_core.datasets import read_dataset
-from cmda_core.datasets.labels import read_task_labels
-from cmda_core.errors import CmdaError
-from cmda_core.evaluation.references import References
-from cmda_core.reporting.figures import ENTRY_COLOURS, save_png
+from cmda_core.errors import CmdaError, DataError, OutputError
+from cmda_core.reporting.chosen import MOST_TRANSLATIONS, from_worst_to_best, spread
+from cmda_core.reporting.entries import ShownEntry, first_seeds
+from cmda_core.reporting.figures import save_png
 from cmda_core.reporting.finished import FinishedRun
+from cmda_core.reporting.scans import ScannedCases, prediction, segmented_cases
 from cmda_core.reporting.segmentations import SegmentedScan, segmentation_montage
 from cmda_core.reporting.translations import TranslatedScan, translation_montage
+from cmda_core.reporting.viewer import Role, ViewedImage
+from cmda_core.reporting.viewer.images import fake_images
 from cmda_core.schema import Case, Cohort
-from cmda_core.volumes import LabelVolume, Volume, read_labels, read_volume, require_same_grid
+from cmda_core.volumes import Volume, read_labels, read_volume
 
 MOST_SEGMENTATIONS = 24
 """Cases shown; of more than that, evenly from the worst to the best."""
 
-MOST_TRANSLATIONS = 4
-"""Cases shown of each direction."""
+_DIRECTIONS: tuple[tuple[Role, Role], ...] = (("source", "target"), ("target", "source"))
 
-Item = TypeVar("Item")
+PICTURES = "pictures"
+"""Folder of the pictures, within the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,13 @@ class Picture:
         file: Relative to the report.
         case: What it shows.
         alt: For those who cannot see it.
+        role: Cohort of the case: ``test``, ``source`` or ``target``.
     """
 
     file: str
     case: str
     alt: str
+    role: Role = "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,145 +60,124 @@ class Gallery:
     notes: tuple[str, ...] = ()
 
 
-def colours_of(entries: Sequence[str]) -> dict[str, str]:
-    """The colour of each entry, in tables and pictures alike."""
-    return {entry: ENTRY_COLOURS[number % len(ENTRY_COLOURS)] for number, entry in enumerate(entries)}
-
-
-def draw_segmentations(run: FinishedRun, folder: Path) -> Gallery:
+def draw_segmentations(
+    scans: ScannedCases,
+    entries: Sequence[ShownEntry],
+    structures: Mapping[str, int],
+    per_case: pd.DataFrame,
+    folder: Path,
+) -> Gallery:
     """One picture per test case, with the outlines of all entries and of the reference.
+
+    Args:
+        scans: The test scans.
+        entries: Of which the first training of each is drawn.
+        structures: Label value of each structure.
+        per_case: Scores, which order the cases.
+        folder: Of the report.
 
     Raises:
         OutputError: If a picture cannot be written.
     """
-    predictions = {entry: run.folder / "segmented" / entry for entry in run.entries}
-    names = {
-        path.name.removesuffix("_Label.nii.gz")
-        for some in predictions.values()
-        for path in some.glob("*_Label.nii.gz")
-    }
-    if not names:
-        return Gallery((), ("No scan has been segmented yet.",))
-    try:
-        dataset = read_dataset(run.experiment.data, run.experiment.task)
-    except CmdaError as error:
-        return Gallery((), (f"The scans cannot be shown: {error}",))
-    scans = {case.id: case for case in dataset.test}
-    references, notes = _references(run, dataset.values)
-    pictures = []
-    for number, name in enumerate(_chosen(sorted(names), run.per_case, MOST_SEGMENTATIONS), 1):
+    drawn = first_seeds(entries)
+    names = spread(from_worst_to_best(segmented_cases(drawn), per_case), MOST_SEGMENTATIONS)
+    pictures, notes = [], []
+    for number, name in enumerate(names, 1):
         try:
-            scan = _segmented_scan(name, scans, predictions, references)
+            scan = _segmented_scan(name, scans, drawn)
         except CmdaError as error:
             notes.append(f"{name} cannot be shown: {error}")
             continue
-        figure = segmentation_montage(scan, run.experiment.task.structures, colours_of(run.entries))
-        file = f"pictures/segmentation-{number:03d}.png"
+        figure = segmentation_montage(scan, structures, {entry.name: entry.colour for entry in drawn})
+        file = f"{PICTURES}/segmentation-{number:03d}.png"
         save_png(folder / file, figure)
-        pictures.append(Picture(file, name, _describe(scan, run.experiment.task.structures)))
-    return Gallery(tuple(pictures), tuple(notes))
+        pictures.append(Picture(file, name, _describe(scan, structures)))
+    return Gallery(tuple(pictures), (*scans.notes, *notes))
 
 
-def draw_translations(run: FinishedRun, folder: Path) -> Gallery:
+def draw_translations(run: FinishedRun, entries: Sequence[ShownEntry], folder: Path) -> Gallery:
     """A few cases of each direction: real, translated, and a real scan of another subject.
+
+    Args:
+        run: Whose prepared scans are drawn.
+        entries: Whose translations are drawn; those that entries share are drawn once.
+        folder: Of the report.
 
     Raises:
         OutputError: If a picture cannot be written.
     """
     pictures: list[Picture] = []
     notes: list[str] = []
-    for name, others in (("source", "target"), ("target", "source")):
+    for role, others in _DIRECTIONS:
         try:
-            cohorts = [
-                run.cohort(f"{path}.json")
-                for path in (
-                    f"prepared/unaffined/{name}",
-                    f"translated/{name}",
-                    f"prepared/unaffined/{others}",
-                )
-            ]
-            real, translated, other = cohorts
-            if real is None or translated is None:
-                notes.append(f"The {name} scans have not been translated yet.")
-                continue
-            pictures += _draw_direction(run, folder, name, (real, translated, other))
+            real, other = (run.cohort(f"prepared/unaffined/{name}.json") for name in (role, others))
+            drawn = [] if real is None else _draw_direction(role, real, other, entries, folder, run)
+        except OutputError:
+            raise
         except CmdaError as error:
-            notes.append(f"Translated {name} scans cannot be shown: {error}")
+            notes.append(f"Translated {role} scans cannot be shown: {error}")
+            continue
+        pictures += drawn
+        if not drawn:
+            notes.append(f"The {role} scans have not been translated yet.")
     return Gallery(tuple(pictures), tuple(notes))
 
 
+def remove_other_pictures(folder: Path, galleries: Sequence[Gallery]) -> None:
+    """Remove the pictures of an earlier report."""
+    shown = {picture.file for gallery in galleries for picture in gallery.pictures}
+    for path in (folder / PICTURES).glob("*.png"):
+        if f"{PICTURES}/{path.name}" not in shown:
+            path.unlink()
+
+
 def _draw_direction(
-    run: FinishedRun, folder: Path, name: str, cohorts: tuple[Cohort, Cohort, Cohort | None]
+    role: Role,
+    real: Cohort,
+    others: Cohort | None,
+    entries: Sequence[ShownEntry],
+    folder: Path,
+    run: FinishedRun,
 ) -> list[Picture]:
-    real, translated, others = cohorts
-    images = {case.id: case for case in translated}
     pictures = []
-    for number, case in enumerate(_spread([case for case in real if case.id in images], MOST_TRANSLATIONS)):
+    for number, case in enumerate(spread(real.cases, MOST_TRANSLATIONS)):
+        volume = _image(case)
+        fakes, notes = fake_images(entries, role, volume, native=False)
+        if notes:
+            raise DataError(notes[0])
+        if not fakes:
+            continue
         other = others.cases[number % len(others)] if others is not None and len(others) else None
         scan = TranslatedScan(
-            _image(case),
-            _image(images[case.id]),
+            volume,
+            {_who(fake): fake.volume for fake in fakes},
             _image(other) if other is not None else None,
             read_labels(case.labels, case.id) if case.labels is not None else None,
         )
-        file = f"pictures/translation-{name}-{number + 1}.png"
+        file = f"{PICTURES}/translation-{role}-{number + 1}.png"
         save_png(folder / file, translation_montage(scan, run.experiment.task.tumour_label))
-        alt = f"One axial slice: {scan.real.modality} and the {scan.translated.modality} translated from it"
-        pictures.append(Picture(file, case.id, alt))
+        alt = f"One axial slice: {volume.modality} and the {fakes[0].volume.modality} translated from it"
+        pictures.append(Picture(file, case.id, alt, role))
     return pictures
+
+
+def _who(fake: ViewedImage) -> str:
+    """What stands in brackets behind the name of an image, if there are several."""
+    return fake.name.partition("(")[2].removesuffix(")") or "translated"
 
 
 def _image(case: Case) -> Volume:
     return read_volume(case.image, case.modality, case.id)
 
 
-def _references(run: FinishedRun, values: Mapping[int, int] | None) -> tuple[References | None, list[str]]:
-    path = run.experiment.data.reference
-    if path is None:
-        return None, ["The run has no reference: the pictures show what was found, not what is there."]
-    try:
-        return References.find(path, values), []
-    except CmdaError as error:
-        return None, [f"The reference cannot be shown: {error}"]
-
-
-def _segmented_scan(
-    name: str, scans: Mapping[str, Case], predictions: Mapping[str, Path], references: References | None
-) -> SegmentedScan:
-    if name not in scans:
-        raise CmdaError("the dataset has no such scan any more.")
-    image = _image(scans[name])
-    paths = {entry: folder / f"{name}_Label.nii.gz" for entry, folder in predictions.items()}
-    found = {
-        entry: _on_grid(image, path, read_labels(path, name))
-        for entry, path in paths.items()
-        if path.is_file()
-    }
-    if references is None or name not in references.labels:
-        return SegmentedScan(image, found)
-    truth = references.labels[name]
-    labels = read_task_labels(truth, name, references.values)
-    return SegmentedScan(image, found, _on_grid(image, truth, labels))
-
-
-def _on_grid(image: Volume, path: Path, labels: LabelVolume) -> LabelVolume:
-    require_same_grid(image.grid, labels.grid, ("the scan", path.name))
-    return labels
-
-
-def _chosen(names: list[str], per_case: pd.DataFrame, most: int) -> list[str]:
-    """Cases from the lowest to the highest mean Dice; cases without one come last."""
-    scored = per_case.dropna(subset=["dice"])
-    means = {str(case): float(rows["dice"].mean()) for case, rows in scored.groupby("case")}
-    ordered = sorted(names, key=lambda name: (means.get(name, 2.0), name))
-    return _spread(ordered, most)
-
-
-def _spread(items: list[Item], most: int) -> list[Item]:
-    """At most so many items, evenly from the first to the last."""
-    if len(items) <= most:
-        return items
-    return [items[round(number * (len(items) - 1) / (most - 1))] for number in range(most)]
+def _segmented_scan(name: str, scans: ScannedCases, entries: Sequence[ShownEntry]) -> SegmentedScan:
+    image = scans.image(name)
+    found = {entry.name: prediction(entry, image) for entry in entries}
+    return SegmentedScan(
+        image,
+        {entry: labels for entry, labels in found.items() if labels is not None},
+        scans.reference(image),
+    )
 
 
 def _describe(scan: SegmentedScan, structures: Mapping[str, int]) -> str:

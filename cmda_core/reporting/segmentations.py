@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cmda_core.reporting.colours import REFERENCE_COLOUR
 from cmda_core.reporting.figures import (
-    REFERENCE_COLOUR,
     Axial,
     Outline,
     Panel,

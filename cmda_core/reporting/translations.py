@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cmda_core.reporting.figures import REFERENCE_COLOUR, Outline, Panel, axial, largest_section, montage
+from cmda_core.reporting.colours import REFERENCE_COLOUR
+from cmda_core.reporting.figures import Outline, Panel, axial, largest_section, montage
+from cmda_core.reporting.viewer.images import PREPARED_WINDOW
 from cmda_core.volumes import LabelVolume, Volume
-
-PREPARED_WINDOW = (-1.0, 1.0)
-"""Intensities of prepared images that are shown black and white."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +21,13 @@ class TranslatedScan:
 
     Attributes:
         real: As it was acquired.
-        translated: Rendered in the other modality, on the same grid.
+        translated: Rendered in the other modality, on the same grid; by who did it.
         other: A real scan of another subject in that other modality, to compare the look with.
         labels: Labels of ``real``, which the translated scan inherits.
     """
 
     real: Volume
-    translated: Volume
+    translated: Mapping[str, Volume]
     other: Volume | None = None
     labels: LabelVolume | None = None
 
@@ -45,7 +45,10 @@ def translation_montage(scan: TranslatedScan, tumour: int) -> Figure:
     inherited = _outlines(labels[index]) if labels is not None else ()
     panels = [
         _panel(scan.real, index, f"{scan.real.modality}, real"),
-        _panel(scan.translated, index, f"{scan.translated.modality}, translated", inherited),
+        *(
+            _panel(volume, index, f"{volume.modality}, {who}", inherited)
+            for who, volume in scan.translated.items()
+        ),
     ]
     if scan.other is not None:
         panels.append(_panel(scan.other, index, f"{scan.other.modality}, another subject"))

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from cmda_core.evaluation.segmentation import METRICS, Metric
 from cmda_core.preparation import CaseQuality
-from cmda_core.reporting.finished import FinishedRun, StageCost
-
-NOTHING = "\N{EN DASH}"
-"""Shown in place of a number that there is not."""
-
-ROMAN = ("I", "II", "III", "IV")
-"""Koos grades as clinicians write them."""
-
-GRADING_FIGURES = (
-    ("ma_mae", "MA-MAE"),
-    ("mamse", "MAMSE"),
-    ("accuracy", "Accuracy"),
-    ("macro_f1", "Macro F1"),
-    ("ece", "ECE"),
-    ("brier", "Brier"),
-    ("rps", "RPS"),
-)
-"""Scores of graders by their key in the summary."""
-
-HIGHER_IS_BETTER = {"Accuracy", "Macro F1"}
-"""Of the other scores of graders less is better."""
+from cmda_core.reporting.finished import FinishedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,90 +46,16 @@ class SummaryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
-    """The Dice of every case of one entry and structure, to be drawn as dots on a line.
-
-    Attributes:
-        entry: Name of the entry.
-        dots: Case and Dice.
-        mean: Mean Dice.
-    """
-
-    entry: str
-    dots: tuple[tuple[str, float], ...]
-    mean: float
-
-
-@dataclass(frozen=True, slots=True)
 class StructureView:
     """Everything about one structure.
 
     Attributes:
         name: Name of the structure.
         rows: One per entry.
-        strips: One per entry with at least one scored case.
     """
 
     name: str
     rows: tuple[SummaryRow, ...]
-    strips: tuple[Strip, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBar:
-    """The cases of one bin of the confidence.
-
-    Attributes:
-        low: Lower edge of the bin.
-        high: Upper edge of the bin.
-        cases: Number of cases.
-        share: Number of cases relative to the fullest bin, 0 to 1.
-        confidence: Mean confidence.
-        accuracy: Share of right grades.
-    """
-
-    low: float
-    high: float
-    cases: int
-    share: float
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True, slots=True)
-class GraderView:
-    """The scores of one grader.
-
-    Attributes:
-        name: Name of the grader.
-        figures: Title and value.
-        cases: Graded cases with a true grade.
-        confusion: Rows: true grade; columns: predicted grade; number of cases.
-        shares: The same as shares of the true grade, 0 to 1.
-        reliability: How often the grader is right when it is how sure; empty without probabilities.
-    """
-
-    name: str
-    figures: tuple[tuple[str, float | None], ...]
-    cases: int
-    confusion: tuple[tuple[int, ...], ...]
-    shares: tuple[tuple[float, ...], ...]
-    reliability: tuple[ReliabilityBar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A stage's time and memory, as shares of the largest ones.
-
-    Attributes:
-        cost: Time and memory.
-        time_share: 0 to 1.
-        memory_share: 0 to 1.
-    """
-
-    cost: StageCost
-    time_share: float
-    memory_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +100,9 @@ def structure_views(run: FinishedRun) -> list[StructureView]:
             _with_best(
                 [_summary_row(entry, scores[name]) for entry, scores in by_entry.items() if name in scores]
             ),
-            _strips(run.per_case, name),
         )
         for name in names
     ]
-
-
-def grader_views(run: FinishedRun, part: str = "grading") -> list[GraderView]:
-    """The scores of every grader.
-
-    Args:
-        run: The run.
-        part: ``grading`` for the test cases, ``cross_validation`` for the annotated ones.
-    """
-    return [_grader_view(name, scores) for name, scores in run.summary.get(part, {}).items()]
 
 
 def headlines(run: FinishedRun) -> list[Headline]:
@@ -219,8 +111,10 @@ def headlines(run: FinishedRun) -> list[Headline]:
     found = []
     for name, scores in run.summary.get("segmentation", {}).get(entry, {}).items():
         if scores["dice"]["mean"] is not None:
-            assd = scores["assd_mm"]["mean"]
-            found.append(Headline(f"Dice, {name}", scores["dice"]["mean"], 3, f"ASSD {assd:.2f} mm"))
+            remark = f"ASSD {scores['assd_mm']['mean']:.2f} mm"
+            if scores["missed"]:  # a miss counts with 350 mm
+                remark = f"missed in {scores['missed']} of {scores['cases']} cases"
+            found.append(Headline(f"Dice, {name}", scores["dice"]["mean"], 3, remark))
     scores = run.summary.get("grading", {}).get(grader)
     if scores:
         found.append(Headline("Koos MA-MAE", scores["ma_mae"], 2, f"{scores['cases']} graded cases"))
@@ -235,13 +129,6 @@ def preparation_view(cases: Sequence[CaseQuality]) -> PreparationView:
     return PreparationView(tuple(case for case in ordered if case.concerns), names, rows)
 
 
-def bars(costs: list[StageCost]) -> list[Bar]:
-    """Time and memory of every stage relative to the largest."""
-    longest = max((cost.seconds or 0.0 for cost in costs), default=0.0) or 1.0
-    largest = max((cost.peak_mb or 0.0 for cost in costs), default=0.0) or 1.0
-    return [Bar(cost, (cost.seconds or 0.0) / longest, (cost.peak_mb or 0.0) / largest) for cost in costs]
-
-
 def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested facts as pairs of a dotted name and a value."""
     pairs = []
@@ -251,22 +138,6 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             pairs.append((f"{prefix}{name}", str(value)))
     return pairs
-
-
-def decimals(value: float | None, digits: int) -> str:
-    """A number for a table; a dash where there is none."""
-    return NOTHING if value is None or math.isnan(value) else f"{value:.{digits}f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them; a dash where there are none."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def _summary_row(entry: str, scores: Mapping[str, Any]) -> SummaryRow:
@@ -286,7 +157,8 @@ def _with_best(rows: list[SummaryRow]) -> tuple[SummaryRow, ...]:
     columns = []
     for number, metric in enumerate(METRICS):
         means = [mean for row in rows if (mean := row.cells[number].mean) is not None]
-        columns.append((max if metric.higher_is_better else min)(means) if means else None)
+        best = (max if metric.higher_is_better else min)(means) if len(set(means)) > 1 else None
+        columns.append(best)
     return tuple(
         SummaryRow(
             row.entry,
@@ -298,39 +170,4 @@ def _with_best(rows: list[SummaryRow]) -> tuple[SummaryRow, ...]:
             row.missed,
         )
         for row in rows
-    )
-
-
-def _strips(per_case: pd.DataFrame, structure: str) -> tuple[Strip, ...]:
-    scored = per_case[per_case["structure"] == structure].dropna(subset=["dice"])
-    return tuple(
-        Strip(
-            str(entry),
-            tuple((str(case), float(dice)) for case, dice in zip(rows["case"], rows["dice"], strict=True)),
-            float(rows["dice"].mean()),
-        )
-        for entry, rows in scored.groupby("entry", sort=False)
-    )
-
-
-def _grader_view(name: str, scores: Mapping[str, Any]) -> GraderView:
-    confusion = tuple(tuple(row) for row in scores["confusion"])
-    shares = tuple(tuple(count / max(1, sum(row)) for count in row) for row in confusion)
-    figures = tuple((title, scores.get(key)) for key, title in GRADING_FIGURES)
-    return GraderView(name, figures, scores["cases"], confusion, shares, _reliability(scores))
-
-
-def _reliability(scores: Mapping[str, Any]) -> tuple[ReliabilityBar, ...]:
-    bins = [one for one in scores.get("reliability", []) if one["cases"]]
-    fullest = max((one["cases"] for one in bins), default=1)
-    return tuple(
-        ReliabilityBar(
-            one["low"],
-            one["high"],
-            one["cases"],
-            one["cases"] / fullest,
-            one["confidence"],
-            one["accuracy"],
-        )
-        for one in bins
     )

@@ -9,21 +9,25 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from cmda_core.reporting.figures import BACKGROUND, REFERENCE_COLOUR
+from cmda_core.reporting.colours import REFERENCE_COLOUR, colours_of
+from cmda_core.reporting.entries import entries_of
+from cmda_core.reporting.figures import BACKGROUND
 from cmda_core.reporting.finished import FinishedRun
-from cmda_core.reporting.pictures import Picture, colours_of, draw_segmentations, draw_translations
+from cmda_core.reporting.pictures import Picture
 from cmda_core.reporting.report import write_report
+from cmda_core.reporting.shown import show_cases
 
 GAP, LINE, TEXT = 8, 30, 17
 
 
 def main(run: Path, folder: Path) -> None:
     """Stack a translated case and a segmented one, with the scores of all entries below."""
-    write_report(run)
+    report = write_report(run).parent
     finished = FinishedRun.read(run)
-    report = run / "report"
-    translation = draw_translations(finished, report).pictures[0]
-    segmentation = _typical(list(draw_segmentations(finished, report).pictures), finished.per_case)
+    tables = finished.per_case, finished.grades
+    shown = show_cases(finished, entries_of(finished), *tables, report, finished.experiment.name)
+    translation = shown.translations.pictures[0]
+    segmentation = _typical(list(shown.segmentations.pictures), finished.per_case)
     rows = [Image.open(report / picture.file).convert("RGB") for picture in (translation, segmentation)]
     width = max(row.width for row in rows)
     rows = [

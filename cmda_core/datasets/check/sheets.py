@@ -69,7 +69,7 @@ class Sheets:
 
 def outline_colours(task: Task) -> dict[str, str]:
     """Colour of each structure's outline."""
-    from cmda_core.reporting.figures import ENTRY_COLOURS, REFERENCE_COLOUR
+    from cmda_core.reporting.colours import ENTRY_COLOURS, REFERENCE_COLOUR
 
     others = [name for name in task.structures if name != task.tumour]
     return {

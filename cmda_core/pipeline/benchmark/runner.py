@@ -18,7 +18,7 @@ from cmda_core.pipeline.benchmark.tables import compare_runs
 from cmda_core.pipeline.folder import WorkFolder
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
-from cmda_core.reporting.comparison import write_tables
+from cmda_core.reporting.comparison import ComparedRun, write_comparison_report, write_tables
 from cmda_core.schema.benchmark import Benchmark, PhantomData
 
 
@@ -34,7 +34,7 @@ class BenchmarkResult:
     """What a benchmark came to.
 
     Attributes:
-        folder: With the tables, and the runs in ``runs/<entry>/seed-<n>``.
+        folder: With the tables, the report, and the runs in ``runs/<entry>/seed-<n>``.
         comparison: The statistics.
         outcomes: Of every run, in the order of the benchmark.
     """
@@ -95,10 +95,18 @@ def run_benchmark(
                 progress.note(_line(outcome, len(found), len(runs)))
                 advance(1)
         outcomes = tuple(found[run.entry, run.seed] for run in runs)
-        comparison = compare_runs(benchmark, outcomes, folder.root)
-        write_tables(comparison, folder.root)
         write_json(folder.root / "runs.json", [_record(one, folder.root) for one in outcomes])
+        comparison = _compare(benchmark, outcomes, folder.root, progress)
     return BenchmarkResult(folder.root, comparison, outcomes)
+
+
+def _compare(benchmark: Benchmark, outcomes: Sequence[Outcome], out: Path, progress: Progress) -> Comparison:
+    comparison, scores = compare_runs(benchmark, outcomes, out)
+    write_tables(comparison, out)
+    progress.note("report")
+    finished = [ComparedRun(one.entry, one.seed, one.folder) for one in outcomes if one.failure is None]
+    write_comparison_report(comparison, finished, scores, out, dump_benchmark(benchmark))
+    return comparison
 
 
 def _make_phantom(phantom: PhantomData, data: Path, jobs: int, progress: Progress) -> None:

@@ -22,6 +22,7 @@ from cmda_core.evaluation.comparison.scores import check_scores
 from cmda_core.evaluation.segmentation import METRICS
 from cmda_core.evaluation.tables import GRADES_COLUMNS, PER_CASE_COLUMNS, read_table, write_table
 from cmda_core.pipeline.benchmark.runs import Outcome
+from cmda_core.reporting.comparison import ComparedScores
 from cmda_core.schema.benchmark import Benchmark
 
 
@@ -39,10 +40,15 @@ def compare_file(path: Path, *, baseline: str | None = None) -> Comparison:
     return compare(segmentation_measures(table, metrics), name=path.stem, baseline=baseline)
 
 
-def compare_runs(benchmark: Benchmark, outcomes: Sequence[Outcome], out: Path) -> Comparison:
+def compare_runs(
+    benchmark: Benchmark, outcomes: Sequence[Outcome], out: Path
+) -> tuple[Comparison, ComparedScores]:
     """Gather the scores of finished runs and compare their entries.
 
     Writes ``per_case.csv`` and ``grades.csv``, with a column for the seed, into ``out``.
+
+    Returns:
+        The statistics, and the scores that they are of.
 
     Raises:
         DataError: If the tables of a run cannot be used.
@@ -53,13 +59,14 @@ def compare_runs(benchmark: Benchmark, outcomes: Sequence[Outcome], out: Path) -
     grades = _gathered(finished, "grades.csv", GRADES_COLUMNS)
     write_table(out / "per_case.csv", per_case)
     write_table(out / "grades.csv", grades)
-    return compare(
+    comparison = compare(
         _measures(benchmark, per_case, grades, out) if finished else [],
         name=benchmark.name,
         baseline=benchmark.baseline,
         entries=[entry.name for entry in benchmark.entries],
         failures=[Failure(one.entry, one.seed, one.failure) for one in outcomes if one.failure is not None],
     )
+    return comparison, ComparedScores(per_case, grades)
 
 
 def _measures(benchmark: Benchmark, per_case: pd.DataFrame, grades: pd.DataFrame, out: Path) -> list[Measure]:

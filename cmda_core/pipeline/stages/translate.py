@@ -8,6 +8,7 @@ from cmda_core.errors import BrokenPluginError
 from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import TranslationData, Translator
+from cmda_core.reporting.chosen import MOST_TRANSLATIONS, spread
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import Volume, read_volume, write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP
@@ -22,8 +23,15 @@ def train_translator(workshop: Workshop, folder: Path) -> None:
     save_model(translator, folder)
 
 
+CYCLE = "cycle"
+"""Folder, within that of the stage, of cases that were translated there and back."""
+
+
 def translate(workshop: Workshop, folder: Path) -> None:
-    """Render every case in the modality that it was not acquired in."""
+    """Render every case in the modality that it was not acquired in, and a few of them back again.
+
+    Those few are for people to look at: what a translation loses is missing when it comes back.
+    """
     translator = workshop.chain.translator
     for name in ("source", "target", "test"):
         cohort = workshop.prepared("unaffined", name)
@@ -33,6 +41,11 @@ def translate(workshop: Workshop, folder: Path) -> None:
                 cases.append(_translate_case(workshop, translator, case, folder))
                 advance(1)
         Cohort(name=f"{name} (translated)", cases=tuple(cases)).save(folder / f"{name}.json")
+        back = tuple(
+            _translate_case(workshop, translator, case, folder / CYCLE)
+            for case in spread(cases, MOST_TRANSLATIONS)
+        )
+        Cohort(name=f"{name} (there and back)", cases=back).save(folder / CYCLE / f"{name}.json")
 
 
 def _translate_case(workshop: Workshop, translator: Translator, case: Case, folder: Path) -> Case:

@@ -10,7 +10,7 @@ from cmda_core.evaluation.evaluate import evaluate_entries
 from cmda_core.evaluation.references import References
 from cmda_core.files import write_text
 from cmda_core.pipeline.experiments import dump_experiment
-from cmda_core.schema import Case, Cohort, Experiment
+from cmda_core.schema import Case, Cohort, Experiment, Pose
 from cmda_core.volumes import LabelVolume, Volume, write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP
 
@@ -73,6 +73,8 @@ class FakeRun:
     def translated(self):
         self._cohorts("source", "ceT1", "hrT2", with_labels=True)
         self._cohorts("target", "hrT2", "ceT1", with_labels=False)
+        pose = Pose(native={"shape": (64, 64, 12), "affine": NATIVE}, to_native=np.eye(4))
+        self._cohorts("test", "hrT2", "ceT1", with_labels=False, cases=self.cases, pose=pose)
 
     def trained(self):
         rng = np.random.default_rng(0)
@@ -108,21 +110,25 @@ class FakeRun:
         self.journalled()
         return self
 
-    def _cohorts(self, name, modality, other, *, with_labels):
-        real, fake = [], []
-        for number in range(2):
-            case = f"crossmoda2021_ldn_{name}{number}"
+    def _cohorts(self, name, modality, other, *, with_labels, cases=None, pose=None):
+        real, fake, back = [], [], []
+        for number, case in enumerate(cases or [f"crossmoda2021_ldn_{name}{number}" for number in range(2)]):
             files = {"real": self.run / f"prepared/unaffined/{case}_{modality}.nii"}
             files["fake"] = self.run / f"translated/{case}_{other}.nii"
+            files["back"] = self.run / f"translated/cycle/{case}_{modality}.nii"
             files["labels"] = self.run / f"prepared/unaffined/{case}_labels.nii"
             write_volume(files["real"], prepared(number, modality), step=INTENSITY_STEP)
             write_volume(files["fake"], prepared(number, other), step=INTENSITY_STEP)
+            write_volume(files["back"], prepared(number, modality), step=INTENSITY_STEP)
             write_volume(files["labels"], labels(0, CROP))
             facts = {"id": case, "subject": case, "labels": files["labels"] if with_labels else None}
+            facts["pose"] = pose
             real.append(Case(**facts, modality=modality, image=files["real"]))
             fake.append(Case(**facts, modality=other, image=files["fake"], translated_from=modality))
+            back.append(Case(**facts, modality=modality, image=files["back"], translated_from=other))
         Cohort(name=name, cases=tuple(real)).save(self.run / f"prepared/unaffined/{name}.json")
         Cohort(name=name, cases=tuple(fake)).save(self.run / f"translated/{name}.json")
+        Cohort(name=name, cases=tuple(back)).save(self.run / f"translated/cycle/{name}.json")
 
 
 def head(seed, modality, affine, shape=(64, 64, 12)):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmda_core.reporting.curves import MOST_POINTS, WIDTH, read_curves
+from cmda_core.reporting.curves import MOST_POINTS, WIDTH, Log, drawn_together, read_series
 from cmda_core.reporting.figures import (
     Outline,
     Panel,
@@ -72,9 +72,25 @@ def test_curves_are_thinned_and_leave_out_what_is_no_number(tmp_path):
     path = tmp_path / "training.csv"
     rows = [f"{step},loss,{1000 - step}" for step in range(1000)]
     path.write_text("\n".join(["step,key,value", *rows, "1000,loss,nan", "1001,lo"]))
-    (curve,) = read_curves(path)
-    points = [tuple(map(float, pair.split(","))) for pair in curve.points.split()]
+    ((curve,),) = [one.curves for one in drawn_together([Log("training", read_series(path))])]
+    (line,) = curve.lines
+    points = [tuple(map(float, pair.split(","))) for pair in line.points.split()]
     assert len(points) <= MOST_POINTS
     assert (points[0][0], points[-1][0]) == (0, WIDTH)
     assert [y for _, y in points] == sorted(y for _, y in points)
-    assert (curve.name, curve.steps, curve.first) == ("loss", 999, 997.0)
+    assert (curve.name, curve.steps, line.first) == ("loss", 999, 997.0)
+
+
+def test_curves_of_several_runs_share_their_axes(tmp_path):
+    logs = []
+    for seed, level in enumerate((1.0, 3.0)):
+        path = tmp_path / f"{seed}.csv"
+        rows = [f"{step},loss,{level}" for step in range(10 * (seed + 1))]
+        path.write_text("\n".join(["step,key,value", *rows]))
+        logs.append(Log("translator", read_series(path), "mine", seed))
+    ((curve,),) = [one.curves for one in drawn_together(logs)]
+    assert (curve.low, curve.high, curve.steps) == (1.0, 3.0, 19)
+    ends = [line.points.split()[-1].split(",") for line in curve.lines]
+    assert [float(x) for x, _ in ends] == pytest.approx([WIDTH * 9 / 19, WIDTH], abs=0.1)
+    assert [float(y) for _, y in ends] == [84.0, 0.0]
+    assert [line.title for line in curve.lines] == ["mine, seed 0: 1", "mine, seed 1: 3"]

@@ -55,6 +55,15 @@ def test_entries_are_compared_and_what_they_share_is_computed_once(tmp_path: Pat
     for name in ("comparison.md", "comparison.tex", "comparison.csv", "comparison.json", "benchmark.yaml"):
         assert (out / name).stat().st_size > 0
 
+    report = (out / "report" / "index.html").read_text()
+    for words in ("2 seeds", "Upper (oracle)", "Ranking", "train-segmenter"):
+        assert words in report
+    (page, *_) = sorted((out / "report" / "cases").glob("test-*.html"))
+    for words in ('"seeds": [0, 1]', '"name": "hasty"', '"name": "fake ceT1"'):
+        assert words in page.read_text()
+    costs = [line for path in out.glob("runs/*/*/journal.jsonl") for line in Journal(path).read()]
+    assert all(line["seconds"] > 0 < line["peak_mb"] for line in costs if line["event"] == "shared")
+
 
 def test_a_finished_benchmark_is_not_computed_again(tmp_path: Path, scans: Path) -> None:
     path, out = write_benchmark(tmp_path, scans), tmp_path / "out"
@@ -112,6 +121,7 @@ def test_a_failed_entry_is_in_the_table_and_does_not_stop_the_others(
     text = rendered(result.comparison, "markdown")
     assert "| needy | failed | failed |" in text
     assert "| buggy | 0 | unexpected ZeroDivisionError: a bug |" in text
+    assert "unexpected ZeroDivisionError: a bug" in (out / "report" / "index.html").read_text()
 
     monkeypatch.undo()
     (tmp_path / "weights").touch()
@@ -126,6 +136,7 @@ def test_a_benchmark_of_which_every_run_fails_still_has_a_table(tmp_path: Path, 
     result = compared(path, tmp_path / "out")
     assert len(result.failed) == 1
     assert "| needy | 0 |" in rendered(result.comparison, "markdown")
+    assert "needs: no such file" in (tmp_path / "out" / "report" / "index.html").read_text()
     assert json.loads(rendered(result.comparison, "json"))["failures"][0]["entry"] == "needy"
 
 
