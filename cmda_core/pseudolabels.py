@@ -172,11 +172,15 @@ def _mean(probabilities: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
 def _objection(label: PseudoLabel, settings: SelfTraining) -> str:
     missing = [name for name, volume in label.volume_mm3.items() if not volume]
     if missing and (settings.complete or len(missing) == len(label.volume_mm3)):
-        return f"{' and '.join(missing)} not found"
+        return " and ".join(_absence(name, label) for name in missing)
     name = min(_found(label), key=lambda name: label.confidence[name])
     if label.confidence[name] < settings.min_confidence:
         return f"{name} is uncertain ({label.confidence[name]:.2f})"
     return ""
+
+
+def _absence(name: str, label: PseudoLabel) -> str:
+    return f"no voxel of {name} is certain" if label.confidence[name] else f"{name} not found"
 
 
 def _confidence(label: PseudoLabel) -> float:

@@ -123,6 +123,7 @@ SCANS = [
     scan("half", 0.9, 0.0, (800.0, 0.0)),
     scan("fair", 0.8, 0.85),
     scan("surest", 0.97, 0.96),
+    scan("dim", 0.8, 0.8, (800.0, 0.0)),
     scan("empty", 0.0, 0.0, (0.0, 0.0)),
 ]
 
@@ -135,11 +136,13 @@ def test_a_scan_needs_every_structure_and_enough_certainty_of_each() -> None:
     assert kept(SelfTraining(min_confidence=0.5)) == ["sure", "fair", "surest"]
     assert kept(SelfTraining(min_confidence=0.85)) == ["sure", "surest"]
     assert kept(SelfTraining(min_confidence=0)) == ["sure", "vague", "fair", "surest"]
-    assert kept(SelfTraining(min_confidence=0.5, complete=False)) == ["sure", "half", "fair", "surest"]
+    incomplete = SelfTraining(min_confidence=0.5, complete=False)
+    assert kept(incomplete) == ["sure", "half", "fair", "surest", "dim"]
     reasons = {verdict.label.case: verdict.reason for verdict in choose_scans(SCANS, SelfTraining())}
     assert reasons["vague"] == "cochlea is uncertain (0.40)"
     assert reasons["half"] == "cochlea not found"
-    assert reasons["empty"] == "vs and cochlea not found"
+    assert reasons["dim"] == "no voxel of cochlea is certain"
+    assert reasons["empty"] == "vs not found and cochlea not found"
 
 
 def test_a_share_keeps_the_most_confident_scans_in_their_order() -> None:
