@@ -32,6 +32,21 @@ def make_dataset(
     return Dataset(cohorts["source"], cohorts["target"], cohorts["test"], tuple(unpaired), layout)
 
 
+def refuse_shared_subjects(dataset: Dataset) -> None:
+    """Refuse a subject that would be both learnt from and tested on.
+
+    Raises:
+        DataError: Naming the subject.
+    """
+    trained = {case.subject: cohort.name for cohort in (dataset.source, dataset.target) for case in cohort}
+    for case in dataset.test:
+        if case.subject in trained:
+            raise DataError(
+                f"subject {case.subject}: is in test (case {case.id}) and in {trained[case.subject]}. What "
+                "was trained on cannot be tested on: keep all scans of a subject on one side."
+            )
+
+
 def check_cases(dataset: Dataset, task: Task) -> None:
     """Refuse cases that could not be told apart, or that are not of the task's modality.
 
