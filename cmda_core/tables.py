@@ -68,7 +68,8 @@ def read_lines(path: Path, columns: tuple[str, ...], *, delimiter: str = ",") ->
         raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}). Save it again as UTF-8.") from error
     except csv.Error as error:
         raise DataError(
-            f"{path}: line {reader.line_num}: is not CSV ({error}). Is a quotation mark missing?"
+            f"{path}: line {reader.line_num}: is not CSV ({error}). Is a quotation mark missing, or is it a "
+            f"file whose cells are separated by something else than {delimiter!r}?"
         ) from error
 
 

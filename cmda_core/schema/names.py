@@ -14,17 +14,15 @@ _LONGEST_PART = 255
 
 
 def plain_name(name: str) -> str:
-    """Let a name pass that stays in its folder as a file's name, on every system.
+    """Let a name pass that stays in its folder as the name of a file.
 
     Raises:
         ValueError: With what is wrong.
     """
     if not name.strip():
         raise ValueError("the name is empty")
-    if any(sign in name for sign in "/\\:") or name.startswith("."):
-        raise ValueError(
-            f"{name[:LONGEST]!r} cannot be the name of a file: it holds / \\ : or begins with a dot"
-        )
+    if "/" in name or name.startswith("."):
+        raise ValueError(f"{name[:LONGEST]!r} holds a / or begins with a dot, as no name of a file may here")
     if not name.isprintable():
         raise ValueError(f"{name[:LONGEST]!r} holds characters that cannot be printed")
     if len(name.encode(errors="replace")) > LONGEST:

@@ -44,13 +44,13 @@ def parse_yaml(text: str, where: str) -> Any:
     """
     if len(text) > LARGEST:
         raise ConfigError(f"{where}: is larger than {LARGEST // 1024} KiB. Is it a file of settings?")
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
         if _size(node, {}) > MOST_VALUES:
-            raise ConfigError(f"{where}: holds more than {MOST_VALUES} values. Write fewer aliases (*name).")
+            raise ConfigError(f"{where}: holds more than {MOST_VALUES} values. Write less, or fewer aliases.")
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: is not valid YAML: {_in_words(error)}") from error
@@ -59,8 +59,6 @@ def parse_yaml(text: str, where: str) -> Any:
     # PyYAML lets these out where a value does not fit its tag, such as '!!int a' or the date 2024-13-40.
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{where}: is not valid YAML: a value cannot be read ({error}).") from error
-    finally:
-        loader.dispose()
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

@@ -94,7 +94,14 @@ def _check_memory(header: Any, path: Path) -> None:
             f"{path}: datatype: voxels of type {dtype} are not scalar intensities. Export a grey-scale image."
         )
     shape = tuple(int(value) for value in header["dim"][1:4])
-    scaled = float(header["scl_slope"]) not in (0.0, 1.0) or float(header["scl_inter"]) != 0.0
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    unscaled = slope == 0 or math.isnan(slope)  # as the standard has it; NaN is what nibabel writes
+    if math.isinf(slope) or not (unscaled or math.isfinite(inter)):
+        raise DataError(
+            f"{path}: scl_slope, scl_inter: intensities cannot be scaled by {slope:g} and {inter:g}. "
+            "Export it again."
+        )
+    scaled = not unscaled and (slope, inter) != (1.0, 0.0)
     decoded = 8 if scaled else dtype.itemsize
     bytes_needed = math.prod(shape) * (decoded if decoded == 4 else decoded + 4)
     if bytes_needed > LARGEST_SCAN:

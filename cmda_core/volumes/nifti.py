@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ INTENSITY_STEP = 1 / 32767
 LABEL_TOLERANCE = 1e-3
 """Labels stored as floating-point numbers may be this far from a whole number."""
 
+LARGEST_REST = 2**26
+"""Bytes that may follow the voxels; a file that unpacks to more hides something."""
+
+_CHUNK = 2**20
 _HEADER_ERRORS = (HeaderDataError, HeaderTypeError, ImageDataError)  # which are no ValueErrors
 _UNREADABLE = (ImageFileError, OSError, EOFError, zlib.error, ValueError, OverflowError, *_HEADER_ERRORS)
 
@@ -200,9 +205,22 @@ def _open(path: Path) -> Any:  # nibabel's image classes carry no types
 
 def _decode(image: Any, path: Path) -> NDArray[Any]:
     try:
-        voxels = np.asanyarray(image.dataobj)
+        voxels = _packed(image, path) if path.name.endswith(".gz") else np.asanyarray(image.dataobj)
     except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
         raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
+    return voxels
+
+
+def _packed(image: Any, path: Path) -> NDArray[Any]:
+    """Decode a compressed file to its end, where its checksum is, which nibabel does not look at."""
+    with gzip.open(path) as stream:
+        files = {"image": nibabel.FileHolder(fileobj=stream)}
+        voxels = np.asanyarray(type(image).from_file_map(files).dataobj)
+        more = 0
+        while chunk := stream.read(_CHUNK):
+            more += len(chunk)
+            if more > LARGEST_REST:
+                raise ValueError(f"more than {LARGEST_REST // 2**20} MiB follow its voxels")
     return voxels
 
 
