@@ -46,7 +46,7 @@ def read_dataset(config: DataConfig, task: Task = Task()) -> Dataset:  # noqa: B
         problem = error.errors(include_url=False)[0]
         message = problem["msg"].removeprefix("Value error, ")
         raise DataError(f"{config.root}: a case cannot be used: {problem['loc'][0]}: {message}.") from None
-    check_cases(dataset, task)
+    check_cases(dataset, task, str(config.root))
     return replace(dataset, values=_values(config.labels or label_scheme(layout), task))
 
 

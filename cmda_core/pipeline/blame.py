@@ -13,12 +13,13 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def blamed(label: str, method: str) -> Iterator[None]:
+def blamed(label: str, method: str, hint: str = "") -> Iterator[None]:
     """Call a plugin: an error that it did not mean for the user becomes one that names it.
 
     Args:
         label: Kind and name of the plugin.
         method: What is called, for the message.
+        hint: What else than a bug may be the reason.
 
     Raises:
         BrokenPluginError: With the error as its cause, whose traceback ``--debug`` shows.
@@ -34,7 +35,8 @@ def blamed(label: str, method: str) -> Iterator[None]:
             raise OutputError(f"{label}: {method}() could not write: {_said(error)}.") from error
         raise BrokenPluginError(f"{label}: {method}() raised {_said(error)}.") from error
     except (Exception, SystemExit) as error:  # whatever it is, the other entries go on
-        raise BrokenPluginError(f"{label}: {method}() raised {_said(error)}. {_advice(error)}") from error
+        advice = f"{hint} {_advice(error)}".lstrip()
+        raise BrokenPluginError(f"{label}: {method}() raised {_said(error)}. {advice}") from error
 
 
 def _said(error: BaseException) -> str:

@@ -98,9 +98,9 @@ class Chosen(Generic[AnyOffer]):
         """A plugin that ``save`` wrote, of the protocol of its kind.
 
         Raises:
-            BrokenPluginError: If the plugin raises what it should not.
+            BrokenPluginError: If the plugin raises what it should not, as of damaged files.
         """
-        with blamed(self.label, "load"):
+        with blamed(self.label, "load", f"Are the files in {folder} damaged?"):
             return self.offer.load(folder, *more)  # type: ignore[attr-defined]
 
     @property

@@ -143,7 +143,8 @@ def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"{key}: is required."
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
-        return f"{key} = {shortened(problem['input'])}: {message[:1].lower()}{message[1:]}."
+        said = f"{message[:1].lower()}{message[1:]}."
+        return f"{key} = {shortened(problem['input'])}: {said}" if key else said
     fields = _fields_at(model, [str(part) for part in problem["loc"][:-1]])
     near = difflib.get_close_matches(str(problem["loc"][-1]), fields, n=1)
     return f"{key}: no such setting." + (f" Did you mean {near[0]!r}?" if near else "")

@@ -207,7 +207,8 @@ def _decode(image: Any, path: Path) -> NDArray[Any]:
     try:
         voxels = _packed(image, path) if path.name.endswith(".gz") else np.asanyarray(image.dataobj)
     except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
-        raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
+        reason = " ".join(str(error).partition(" from ")[0].split())  # the rest names the file once more
+        raise DataError(f"{path}: the file is damaged or incomplete ({reason}). Copy it again.") from error
     return voxels
 
 

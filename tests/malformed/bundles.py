@@ -164,7 +164,7 @@ def _damages() -> Iterator[tuple[str, Damage, str]]:
         yield f"model {content[:6]!r}", _overwritten(content), ""
     header = (2**40).to_bytes(8, "little")
     for content in (b"", header, header + b"{}", b"\x80\x04.", bytes(4096)):
-        yield f"weights {content[:4]!r}, {len(content)} bytes", _weights(content), ""
+        yield f"weights {content[:4]!r}, {len(content)} bytes", _weights(content), "weights.safetensors"
 
 
 def _case(name: str, damage: Damage, word: str) -> Malformed:
@@ -175,7 +175,7 @@ def _case(name: str, damage: Damage, word: str) -> Malformed:
             ["--to", "ceT1"] if "weights" in name else []
         )
 
-    return Malformed(name, make, (word,))
+    return Malformed(name, make, ("toy" if name.startswith("model") else "", word))
 
 
 BUNDLES = [_case(*one) for one in _damages()]

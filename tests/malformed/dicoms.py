@@ -213,7 +213,7 @@ def _rt_damages() -> Iterator[tuple[str, Damage, str]]:
     yield "no reference", _contours(_without("ReferencedFrameOfReferenceSequence")), "refers to this series"
     yield "gone", lambda root: structures(root).unlink(), "refers to this series"
     yield "cut", lambda root: structures(root).write_bytes(structures(root).read_bytes()[:900]), ""
-    yield "too many points", _coordinates(lambda v: ["1"] * 36_000), "points"
+    yield "too many points", _coordinates(lambda v: ["1"] * 30_003), "points"
 
 
 def _renamed(content: Any) -> None:

@@ -133,8 +133,7 @@ def _of_manifest(name: str, damage: Damage, word: str) -> Malformed:
         damage(root / "manifest.csv", text)
         return place.check(root / "manifest.csv")
 
-    by_case = ("ldn_2", "FLAIR")
-    return Malformed(f"manifest: {name}", make, (word,) if word in by_case else ("manifest.csv", word))
+    return Malformed(f"manifest: {name}", make, ("manifest.csv", word))
 
 
 PREDICTIONS = "case,class,p1,p2,p3,p4\ncrossmoda2021_ldn_211,2,0.1,0.7,0.1,0.1\n"
