@@ -19,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from cmda_core.errors import DataError
 from cmda_core.volumes.geometry import Matrix
 
-_MALFORMED = (
+MALFORMED = (
     InvalidDicomError,
     BytesLengthException,
     OSError,
@@ -49,7 +49,7 @@ def readable(path: Path, what: str = "DICOM") -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except _MALFORMED as error:
+    except MALFORMED as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path}: cannot be read as {what} ({reason}). Download it again.") from error
 

@@ -5,6 +5,7 @@ DICOM's LPS+ millimetres and (row, column) pixels are met in this package alone.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmda_core.datasets.dicom.reading import numbers, read_whole
+from cmda_core.datasets.dicom.reading import MALFORMED, numbers, read_whole
 from cmda_core.errors import DataError, GeometryError
 from cmda_core.volumes import Volume
 from cmda_core.volumes.geometry import Matrix, check_affine
@@ -128,8 +129,10 @@ def _affine(slices: Sequence[_Slice], case: str) -> Matrix:
 
 def _pixels(one: _Slice) -> NDArray[np.float32]:
     try:
-        pixels = one.content.pixel_array.astype(np.float32)
-    except (RuntimeError, NotImplementedError, AttributeError, ValueError, TypeError, LookupError) as error:
+        with warnings.catch_warnings():  # what is wrong is told, or of no consequence
+            warnings.simplefilter("ignore")
+            pixels = one.content.pixel_array.astype(np.float32)
+    except (RuntimeError, *MALFORMED) as error:
         raise DataError(
             f"{one.path}: its pixels cannot be decoded ({error}). Decompress it, for instance with "
             "gdcmconv --raw."
