@@ -31,10 +31,11 @@ test-slow: setup  ## Tests that take minutes
 bench: setup  ## Measured comparisons
 	$(TEST_ENV) $(BIN)/python -m pytest -m slow tests/benchmarks
 
-check: setup  ## Style, format and types
+check: setup  ## Style, format, types, and pinned versions that are known to be bad
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python docs/scripts/audit.py
 
 docs: $(VENV)/.docs-ready  ## The documentation site, in site/
 	$(BIN)/python docs/generate.py

@@ -7,7 +7,8 @@ CmdaError
 │   └── ContractError      a plugin breaks a promise of its protocol
 ├── DataError              a file, a case or a cohort cannot be used
 │   ├── GeometryError      two volumes do not share a grid, or a grid makes no sense
-│   └── ModalityError      a volume is of another modality than is asked for
+│   ├── ModalityError      a volume is of another modality than is asked for
+│   └── HeldOutError       what only the evaluation may know was about to reach a training
 ├── NotTrainedError        inference was asked of a model without weights
 ├── RunError               a run folder cannot be used
 └── OutputError            a result cannot be written
@@ -47,6 +48,10 @@ class GeometryError(DataError):
 
 class ModalityError(DataError):
     """A volume is of another modality than is asked for."""
+
+
+class HeldOutError(DataError):
+    """What only the evaluation may know was about to reach a training."""
 
 
 class NotTrainedError(CmdaError):

@@ -15,6 +15,14 @@ SAFE_ENDINGS = (".safetensors", ".json", ".yaml", ".csv", ".txt", ".nii", ".nii.
 """Formats that hold data and cannot hold code; what plugins save, and what bundles take."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether a name, however odd, is that of a file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than names can be, or with a zero byte in it
+        return False
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; it takes the place of ``path`` if the block succeeds.

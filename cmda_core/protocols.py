@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from cmda_core.errors import HeldOutError
 from cmda_core.schema import Case, Cohort, Pose, Task
 from cmda_core.volumes import LabelVolume, Volume
 
@@ -73,10 +74,16 @@ class TranslationData:
     Attributes:
         source: Source modality with labels and, where the dataset has them, parcellations.
         target: Target modality, images alone.
+
+    Raises:
+        HeldOutError: If a target case carries labels or a grade.
     """
 
     source: Cohort
     target: Cohort
+
+    def __post_init__(self) -> None:
+        self.target.require_images_alone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +161,19 @@ class GradingData:
         annotated: Subjects with a grade (real source, translated target).
         unannotated: Subjects without one (real target, translated source).
         encoder: The shared encoder of the run's translator, if the grader's offer asks for one.
+
+    Raises:
+        HeldOutError: If an unannotated case carries a grade.
     """
 
     annotated: tuple[GradingCase, ...]
     unannotated: tuple[GradingCase, ...]
     encoder: SharedEncoder | None = None
+
+    def __post_init__(self) -> None:
+        for case in self.unannotated:
+            if case.grade is not None:
+                raise HeldOutError(f"case {case.case}: is unannotated, and carries a grade.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +198,16 @@ class PreparationData:
     Attributes:
         source: Source modality, with labels.
         target: Target modality, images alone.
+
+    Raises:
+        HeldOutError: If a target case carries labels or a grade.
     """
 
     source: Cohort
     target: Cohort
+
+    def __post_init__(self) -> None:
+        self.target.require_images_alone()
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, TypeVar
@@ -19,11 +20,13 @@ from cmda_core.hookspecs import (
     SegmenterOffer,
     TranslatorOffer,
 )
+from cmda_core.schema import PluginConfig
 
 ENTRY_POINT_GROUP = "cmda.plugins"
 
 Kind = Literal["preprocessor", "translator", "segmenter", "grader"]
 AnyOffer = TypeVar("AnyOffer", bound=Offer)
+_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 
 
 class Registry:
@@ -37,7 +40,7 @@ class Registry:
     def __init__(self) -> None:
         self._manager = PluginManager("cmda")
         self._manager.add_hookspecs(hookspecs)
-        self.broken: dict[str, Exception] = {}
+        self.broken: dict[str, BaseException] = {}
 
     @classmethod
     def installed(cls) -> Registry:
@@ -128,7 +131,7 @@ class Registry:
         except ImportError as error:
             ours = (error.name or "").startswith("cmda_core")
             self.broken[entry_point.name] = _for_another_cmda(error) if ours else error
-        except Exception as error:  # noqa: BLE001  # an import may raise anything; the others must survive it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an import may raise or exit; others survive it
             self.broken[entry_point.name] = error
 
     def _collect(self, kind: Kind, offer_type: type[AnyOffer]) -> dict[str, AnyOffer]:
@@ -137,10 +140,14 @@ class Registry:
             plugin = implementation.plugin_name
             for offer in self._call(plugin, implementation.function):
                 if not isinstance(offer, offer_type):
-                    raise BrokenPluginError(
-                        f"plugin {plugin!r}: offer_{kind}s() must return {offer_type.__name__} objects, "
-                        f"got {type(offer).__name__}."
+                    self.broken[plugin] = BrokenPluginError(
+                        f"offer_{kind}s() must return {offer_type.__name__} objects, got "
+                        f"{type(offer).__name__}."
                     )
+                    continue
+                if problem := _problem_of(offer):
+                    self.broken[plugin] = BrokenPluginError(f"its {kind} {offer.name!r}: {problem}.")
+                    continue
                 if offer.api_version != API_VERSION:
                     self.broken[plugin] = _other_api(kind, offer)
                     continue
@@ -157,7 +164,7 @@ class Registry:
             return list(hook())
         except TypeError as error:
             self.broken[plugin] = _for_another_cmda(error)
-        except Exception as error:  # noqa: BLE001  # a hook may raise anything; the others must survive it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a hook may raise or exit; others survive it
             self.broken[plugin] = error
         return []
 
@@ -180,6 +187,17 @@ def _for_another_cmda(error: Exception) -> BrokenPluginError:
     return BrokenPluginError(
         f"{error}. If the plugin was made for another cmda: this one has API version {API_VERSION}."
     )
+
+
+def _problem_of(offer: Offer) -> str:
+    """What is wrong with the declaration of a plugin; a dataclass takes values of any type."""
+    if not isinstance(offer.name, str) or not _NAME.fullmatch(offer.name):
+        return "its name must be lower-case words joined by hyphens"
+    if not (isinstance(offer.config, type) and issubclass(offer.config, PluginConfig)):
+        return "its config must be a subclass of PluginConfig"
+    if not isinstance(offer.version, str):
+        return "its version must be text"
+    return ""
 
 
 def _other_api(kind: Kind, offer: Offer) -> BrokenPluginError:

@@ -34,13 +34,13 @@ def print_error(message: str) -> None:
     """Print what went wrong and how to mend it."""
     # Without markup: rich would swallow [brackets] of values and paths.
     Console(stderr=True, soft_wrap=True).print(
-        f"error: {message}", style="red", markup=False, highlight=False
+        f"error: {_printable(message)}", style="red", markup=False, highlight=False, emoji=False
     )
 
 
 def print_note(message: str) -> None:
     """Print a line that is not a result."""
-    typer.echo(message, err=True)
+    typer.echo(_printable(message), err=True)
 
 
 def print_notes(messages: Iterable[str]) -> None:
@@ -84,6 +84,11 @@ def print_scores(summary: Mapping[str, Any]) -> None:
                     for entry, scores in part.items()
                 ],
             )
+
+
+def _printable(message: str) -> str:
+    """Names of files and values in them may hold what a terminal would obey."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in message)
 
 
 def _spread(score: Mapping[str, float | None]) -> str:

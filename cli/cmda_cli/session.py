@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cmda_cli.output import print_note
 from cmda_cli.progress import BarProgress, LineProgress
-from cmda_core.errors import CmdaError
+from cmda_core.errors import CmdaError, DataError
 from cmda_core.progress import Progress
 
 
@@ -40,6 +40,13 @@ def session(
         if debug:
             traceback.print_exc()
         raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        if debug:
+            traceback.print_exc()
+        # Of a file that vanished, a folder that may not be read, a name that is too long: no bug.
+        raise DataError(f"{error.filename}: cannot be used ({error.strerror}).") from error
 
 
 @contextmanager

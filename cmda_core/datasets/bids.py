@@ -123,9 +123,11 @@ def _split(scan: _Name, modality: str, task: Task, person: Mapping[str, str]) ->
         if wanted == split:
             expected = task.source if split == "source" else task.target
             return split if modality == expected else None
-    raise DataError(
-        f"{PARTICIPANTS}: sub-{scan.entities['sub']}: split: expected source, target or test, got {wanted!r}."
-    )
+    raise DataError(f"{_where(scan, 'split')}: expected source, target or test, got {wanted!r}.")
+
+
+def _where(scan: _Name, column: str) -> str:
+    return f"{PARTICIPANTS}: sub-{scan.entities['sub']}: {column}"
 
 
 def _case(scan: _Name, modality: str, maps: Sequence[_Name], person: Mapping[str, str]) -> Case:
@@ -136,7 +138,7 @@ def _case(scan: _Name, modality: str, maps: Sequence[_Name], person: Mapping[str
         image=scan.path,
         labels=_map_of(scan, maps, regions=False),
         parcellation=_map_of(scan, maps, regions=True),
-        grade=parse_grade(person.get("koos", "")) if maps else None,
+        grade=parse_grade(person.get("koos", ""), _where(scan, "koos")) if maps else None,
         centre=person.get("centre") or person.get("site") or None,
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cmda_core.datasets.dataset import Dataset
-from cmda_core.datasets.files import HELD_OUT, is_held_out, scans_below
+from cmda_core.datasets.files import HELD_OUT, is_held_out, scans_below, walk
 from cmda_core.datasets.grades import read_grades
 from cmda_core.datasets.years import SOURCE, TARGET, YEARS, Year
 from cmda_core.errors import DataError
@@ -73,8 +74,10 @@ def _find_files(root: Path, year: Year) -> Files:
 
 def _grades(root: Path) -> dict[str, int]:
     grades: dict[str, int] = {}
-    for path in sorted(root.rglob("infos*.csv")):
-        if HELD_OUT not in path.name and not is_held_out(path.relative_to(root)):
+    for path in sorted(walk(root)):
+        if not fnmatchcase(path.name, "infos*.csv") or HELD_OUT in path.name:
+            continue
+        if not is_held_out(path.relative_to(root)):
             grades |= read_grades(path)
     return grades
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,23 @@ HELD_OUT = "reference"
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """All files below a folder but hidden ones, in no particular order."""
+    """All files below a folder but hidden ones, in no particular order.
+
+    Pipes and devices are passed over: to read one may take for ever. Links that lead nowhere are not, so
+    that a file that is missing is told.
+    """
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(folder, name) for name in names if not name.startswith("."))
+        yield from (
+            path for name in names if not name.startswith(".") and not _is_special(path := Path(folder, name))
+        )
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def scans_below(root: Path) -> list[Path]:

@@ -5,21 +5,44 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmda_core.errors import DataError
-from cmda_core.tables import read_rows
+from cmda_core.tables import read_lines
 
 CASE_COLUMN = "crossmoda_name"
 GRADE_COLUMN = "koos"
 _GRADES = {"1": 1, "2": 2, "3": 3, "4": 4}
 
 
-def parse_grade(text: str) -> int | None:
+_NONE = {"-1", "nan"}
+
+
+def parse_grade(text: str, where: str) -> int | None:
     """Koos grade in a cell of a table, if it holds one.
 
-    Whatever is not a grade of 1 to 4, such as ``post-operative-london``, ``-1``, ``null``, ``NaN``
-    or nothing, means that there is none.
+    Words, such as ``post-operative-london`` or ``null``, ``-1``, ``NaN`` and nothing mean that there is
+    none. Any other number is a mistake, and not taken for a missing grade.
+
+    Args:
+        text: Of the cell.
+        where: File and line, to begin a message with.
+
+    Raises:
+        DataError: If it is another number than 1 to 4.
     """
     # Tables that went through pandas hold "2.0" once a grade is missing elsewhere.
-    return _GRADES.get(text.strip().removesuffix(".0"))
+    plain = text.strip().lower().removesuffix(".0")
+    if plain in _GRADES or plain in _NONE or not _is_number(plain):
+        return _GRADES.get(plain)
+    raise DataError(
+        f"{where}: expected a Koos grade of 1 to 4, got {text!r}. Leave the cell empty if there is none."
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_grades(path: Path) -> dict[str, int]:
@@ -29,11 +52,13 @@ def read_grades(path: Path) -> dict[str, int]:
     Windows line ends are read alike.
 
     Raises:
-        DataError: If the file cannot be read, lacks a column, or gives one case two grades.
+        DataError: If the file cannot be read, lacks a column, holds a number that is no grade, or gives
+            one case two grades.
     """
     grades: dict[str, int] = {}
-    for row in read_rows(path, (CASE_COLUMN, GRADE_COLUMN)):
-        case, grade = row[CASE_COLUMN], parse_grade(row[GRADE_COLUMN])
+    for line in read_lines(path, (CASE_COLUMN, GRADE_COLUMN)):
+        where = f"{path}: line {line.number}: {GRADE_COLUMN}"
+        case, grade = line.cells[CASE_COLUMN], parse_grade(line.cells[GRADE_COLUMN], where)
         if grade is None:
             continue
         if grades.setdefault(case, grade) != grade:

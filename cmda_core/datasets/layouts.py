@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from pydantic import ValidationError
+
 from cmda_core.datasets.bids import read_bids
 from cmda_core.datasets.crossmoda import read_crossmoda
 from cmda_core.datasets.dataset import Dataset
@@ -38,14 +40,22 @@ def read_dataset(config: DataConfig, task: Task = Task()) -> Dataset:  # noqa: B
         ConfigError: If the label files lack a structure of the task.
     """
     layout = detect_layout(config.root) if config.layout == "auto" else config.layout
-    if layout == "csv":
-        dataset = read_manifest(config.root, task)
-    elif layout == "bids":
-        dataset = read_bids(config.root, task, config.scans)
-    else:
-        dataset = read_crossmoda(config.root, YEARS[layout])
-    check_cases(dataset, task)
+    try:
+        dataset = _read(config, layout, task)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        message = problem["msg"].removeprefix("Value error, ")
+        raise DataError(f"{config.root}: a case cannot be used: {problem['loc'][0]}: {message}.") from None
+    check_cases(dataset, task, str(config.root))
     return replace(dataset, values=_values(config.labels or label_scheme(layout), task))
+
+
+def _read(config: DataConfig, layout: Layout, task: Task) -> Dataset:
+    if layout == "csv":
+        return read_manifest(config.root, task)
+    if layout == "bids":
+        return read_bids(config.root, task, config.scans)
+    return read_crossmoda(config.root, YEARS[layout])
 
 
 def reference_values(config: DataConfig, task: Task, reference: Path) -> Mapping[int, int] | None:

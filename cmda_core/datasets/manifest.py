@@ -14,9 +14,10 @@ from cmda_core.datasets.dataset import Dataset
 from cmda_core.datasets.grades import parse_grade
 from cmda_core.datasets.split import Split, make_dataset
 from cmda_core.errors import DataError
-from cmda_core.files import write_text
+from cmda_core.files import is_there, write_text
 from cmda_core.schema import Case, Task
-from cmda_core.tables import read_rows
+from cmda_core.schema.names import plain_name
+from cmda_core.tables import read_lines
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("case", "subject", "split", "modality", "image", "labels", "parcellation", "grade", "centre")
@@ -84,10 +85,10 @@ def manifest_rows(path: Path) -> list[Row]:
         DataError: If the table cannot be read, a column or a file is missing, or a value cannot be used.
     """
     table = path / MANIFEST if path.is_dir() else path
-    rows = read_rows(table, _REQUIRED)
-    if rows:
-        _check_columns(rows[0], table)
-    return [_row(row, table, f"{table}: line {line}") for line, row in enumerate(rows, 2)]
+    lines = read_lines(table, _REQUIRED)
+    if lines:
+        _check_columns(lines[0].cells, table)
+    return [_row(line.cells, table, f"{table}: line {line.number}") for line in lines]
 
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:
@@ -131,6 +132,10 @@ def _row(cells: Mapping[str, str], table: Path, where: str) -> Row:
     image = files["image"]
     assert image is not None, "an empty cell was refused above"  # noqa: S101
     case = cells.get("case") or image.name.removesuffix(".gz").removesuffix(".nii")
+    try:
+        plain_name(case)
+    except ValueError as error:
+        raise DataError(f"{where}: case: {error}. Files are named after it.") from None
     return Row(
         case=case,
         subject=cells.get("subject") or case,
@@ -139,7 +144,7 @@ def _row(cells: Mapping[str, str], table: Path, where: str) -> Row:
         image=image,
         labels=files["labels"],
         parcellation=files["parcellation"],
-        grade=parse_grade(cells.get("grade", "")),
+        grade=parse_grade(cells.get("grade", ""), f"{where}: grade"),
         centre=cells.get("centre") or None,
     )
 
@@ -148,7 +153,7 @@ def _file(cells: Mapping[str, str], column: str, table: Path, where: str) -> Pat
     if not cells.get(column):
         return None
     path = table.parent / cells[column]
-    if not path.is_file():
+    if not is_there(path):
         raise DataError(
             f"{where}: {column}: {path} is missing. Correct the path; it is relative to the manifest."
         )

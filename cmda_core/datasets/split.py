@@ -32,8 +32,28 @@ def make_dataset(
     return Dataset(cohorts["source"], cohorts["target"], cohorts["test"], tuple(unpaired), layout)
 
 
-def check_cases(dataset: Dataset, task: Task) -> None:
+def refuse_shared_subjects(dataset: Dataset) -> None:
+    """Refuse a subject that would be both learnt from and tested on.
+
+    Raises:
+        DataError: Naming the subject.
+    """
+    trained = {case.subject: cohort.name for cohort in (dataset.source, dataset.target) for case in cohort}
+    for case in dataset.test:
+        if case.subject in trained:
+            raise DataError(
+                f"subject {case.subject}: is in test (case {case.id}) and in {trained[case.subject]}. What "
+                "was trained on cannot be tested on: keep all scans of a subject on one side."
+            )
+
+
+def check_cases(dataset: Dataset, task: Task, where: str) -> None:
     """Refuse cases that could not be told apart, or that are not of the task's modality.
+
+    Args:
+        dataset: The cases.
+        task: Names the modalities.
+        where: The dataset, to begin a message with.
 
     Raises:
         DataError: Naming the case.
@@ -44,12 +64,12 @@ def check_cases(dataset: Dataset, task: Task) -> None:
         for case in cohort:
             if case.id in seen:
                 raise DataError(
-                    f"case {case.id}: is in {seen[case.id]} and again in {cohort.name}. Give every scan a "
-                    "name of its own; scans of one subject share the subject, not the name."
+                    f"{where}: case {case.id}: is in {seen[case.id]} and again in {cohort.name}. Give every "
+                    "scan a name of its own; scans of one subject share the subject, not the name."
                 )
             seen[case.id] = cohort.name
             if case.modality != expected:
                 raise DataError(
-                    f"case {case.id}: is {case.modality}, but {cohort.name} scans of this task are "
+                    f"{where}: case {case.id}: is {case.modality}, but {cohort.name} scans of this task are "
                     f"{expected}. Correct the dataset, or task.source and task.target."
                 )

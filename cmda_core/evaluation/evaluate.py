@@ -36,7 +36,7 @@ from cmda_core.evaluation.tables import (
 )
 from cmda_core.files import write_json
 from cmda_core.schema import Task
-from cmda_core.volumes import read_labels
+from cmda_core.volumes import read_labels, require_same_grid
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,12 @@ def _score_files(
     truth = read_task_labels(reference, case, values)
     if prediction is None:
         return score_missing(truth, task.structures, case)
-    return score_case(read_labels(prediction, case), truth, task.structures, case, definition)
+    predicted = read_labels(prediction, case)
+    require_same_grid(truth.grid, predicted.grid, (str(reference), str(prediction)))
+    try:
+        return score_case(predicted, truth, task.structures, case, definition)
+    except DataError as error:
+        raise DataError(f"{prediction}, {reference}: {error}") from error
 
 
 def _complete_grade_table(graders: Mapping[str, Path], references: References) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cmda_core.errors import DataError
 from cmda_core.evaluation.references import LABEL_ENDINGS, label_case
 from cmda_core.evaluation.tables import PROBABILITY_COLUMNS
-from cmda_core.tables import read_rows
+from cmda_core.tables import read_lines
 
 GRADES_FILE = "predictions.csv"
 """Name of the table of predicted grades in a submission to the challenge."""
@@ -67,7 +67,7 @@ def read_predicted_grades(path: Path) -> list[PredictedGrade]:
             are no distribution, or a case has two rows.
     """
     grades = [
-        _parse(row, f"{path}: line {line}") for line, row in enumerate(read_rows(path, ("case", "class")), 2)
+        _parse(line.cells, f"{path}: line {line.number}") for line in read_lines(path, ("case", "class"))
     ]
     seen: set[str] = set()
     for grade in grades:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from cmda_core.pipeline.folder import MODEL
+from cmda_core.pipeline.blame import blamed
 from cmda_core.pipeline.plan import Plan
 from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
 from cmda_core.registry import Kind
@@ -59,24 +58,28 @@ class Chain:
     @cached_property
     def preprocessor(self) -> Preprocessor:
         """The fitted preprocessor."""
-        return self.plan.preprocessor.offer.load(self.models.model("preprocessor"))
+        loaded: Preprocessor = self.plan.preprocessor.load(self.models.model("preprocessor"))
+        return loaded
 
     @cached_property
     def translator(self) -> Translator:
         """The trained translator."""
-        return self._placed(self.plan.translator.offer.load(self.models.model("translator")))
+        loaded: Translator = self.plan.translator.load(self.models.model("translator"))
+        return self._placed(loaded, self.plan.translator.label)
 
     def segmenter(self, entry: str | None = None) -> Segmenter:
         """The trained segmenter of an entry; of the method itself if left out."""
         folder = self.models.model("segmenter", entry or self.plan.entry)
-        return self._placed(self.plan.segmenter.offer.load(folder))
+        loaded: Segmenter = self.plan.segmenter.load(folder)
+        return self._placed(loaded, self.plan.segmenter.label)
 
     def grader(self, name: str | None = None) -> Grader:
         """The trained grader of that name; of the experiment's own if left out."""
         wanted = name or self.plan.graders[0].offer.name
         chosen = next(grader for grader in self.plan.graders if grader.offer.name == wanted)
         encoder = self.encoder if chosen.offer.needs_encoder else None
-        return self._placed(chosen.offer.load(self.models.model("grader", wanted), encoder))
+        loaded: Grader = chosen.load(self.models.model("grader", wanted), encoder)
+        return self._placed(loaded, chosen.label)
 
     @property
     def encoder(self) -> SharedEncoder | None:
@@ -84,28 +87,11 @@ class Chain:
         translator = self.translator
         return translator if isinstance(translator, SharedEncoder) else None
 
-    def _placed(self, model: _Model) -> _Model:
+    def _placed(self, model: _Model, label: str) -> _Model:
         if isinstance(model, Movable):
-            model.to(torch_device(self.runtime))
+            with blamed(label, "to"):
+                model.to(torch_device(self.runtime))
         return model
-
-
-class Saved(Protocol):
-    """Anything fitted."""
-
-    def save(self, folder: Path) -> None:
-        """Write all that is needed to restore it."""
-        ...
-
-
-def save_model(model: Saved, stage: Path) -> None:
-    """Save a fitted plugin into its stage's folder, whole or not at all."""
-    partial, final = stage / f".{MODEL}", stage / MODEL
-    for folder in (partial, final):
-        if folder.exists():
-            shutil.rmtree(folder)
-    model.save(partial)
-    partial.rename(final)
 
 
 def torch_device(runtime: Runtime) -> str:

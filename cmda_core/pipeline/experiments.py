@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from cmda_core.errors import ConfigError
+from cmda_core.files import is_there
 from cmda_core.schema import Experiment, apply_overrides, parse_settings, read_yaml
-from cmda_core.schema.settings import merge
+from cmda_core.schema.names import plain_name
+from cmda_core.schema.settings import merge, shortened
 
 
 def preset_names() -> list[str]:
@@ -56,11 +58,23 @@ def dump_experiment(experiment: Experiment) -> str:
     return text
 
 
+def run_folder_of(experiment: Experiment) -> Path:
+    """Where an experiment is run if nobody says where: ``runs/NAME``.
+
+    Raises:
+        ConfigError: If its name cannot be that of a folder.
+    """
+    try:
+        return Path("runs") / plain_name(experiment.name)
+    except ValueError as error:
+        raise ConfigError(f"name: {error}. Change it, or choose a folder with --out.") from None
+
+
 def _read(source: str) -> dict[str, Any]:
     path = Path(source)
     if source in preset_names() and not path.exists():
         return _preset(source)
-    if not path.is_file():
+    if not is_there(path):
         raise ConfigError(
             f"{source}: no such experiment file. Presets that ship with cmda: {', '.join(preset_names())}."
         )
@@ -71,7 +85,9 @@ def _read(source: str) -> dict[str, Any]:
     if base is None:
         return values
     if base not in preset_names():
-        raise ConfigError(f"{path}: no preset named {base!r}. There are: {', '.join(preset_names())}.")
+        raise ConfigError(
+            f"{path}: preset: no preset is named {shortened(base)}. There are: {', '.join(preset_names())}."
+        )
     return _layered(_spelt_out(_preset(base)), values)
 
 

@@ -19,7 +19,9 @@ from cmda_core.registry import Kind
 MODEL = "model"
 """Folder, within a stage's, that the fitted plugin is saved to."""
 
-_MARK = "stage.json"
+MARK = "stage.json"
+"""File, within a stage's folder, that tells whether the stage is done."""
+
 _STAGE_OF: Mapping[Kind, str] = {
     "preprocessor": "prepared",
     "translator": "translator",
@@ -176,7 +178,7 @@ class StageMark:
         if fresh or read_mark(self._folder).get("fingerprint") != self._fingerprint:
             if self._folder.exists():
                 # The mark goes first: a half-deleted folder must not look finished.
-                (self._folder / _MARK).unlink(missing_ok=True)
+                (self._folder / MARK).unlink(missing_ok=True)
                 shutil.rmtree(self._folder)
             self._write(finished=False, seconds=0.0)
 
@@ -191,7 +193,7 @@ class StageMark:
 
     def _write(self, *, finished: bool, seconds: float, peak_mb: float | None = None) -> None:
         write_json(
-            self._folder / _MARK,
+            self._folder / MARK,
             {
                 "fingerprint": self._fingerprint,
                 "finished": finished,
@@ -205,10 +207,15 @@ class StageMark:
 def read_mark(stage: Path) -> dict[str, Any]:
     """What a stage's mark says; empty if there is none."""
     try:
-        content = json.loads((stage / _MARK).read_text(encoding="utf-8"))
+        content = json.loads((stage / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def unfinish(stage: Path) -> None:
+    """Forget that a stage is done; what it made is not used again."""
+    (stage / MARK).unlink(missing_ok=True)
 
 
 def fingerprint(content: Mapping[str, object]) -> str:

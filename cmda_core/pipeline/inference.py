@@ -10,10 +10,15 @@ from cmda_core.files import replacing
 from cmda_core.pipeline.batch import Batch, each_scan
 from cmda_core.pipeline.chain import Chain
 from cmda_core.pipeline.opening import opened_chain
+from cmda_core.pipeline.promises import (
+    checked_grade,
+    checked_preparation,
+    checked_restoration,
+    checked_segmentation,
+    checked_translation,
+)
 from cmda_core.pipeline.scans import find_scans, find_target_scans, require_unique
 from cmda_core.pipeline.stages.grade import write_predictions
-from cmda_core.pipeline.stages.segment import checked_segmentation
-from cmda_core.pipeline.stages.translate import checked_translation
 from cmda_core.pipeline.submission import GRADES, ChallengeYear, Submission, submission, write_grades
 from cmda_core.preparation import note_concerns
 from cmda_core.progress import Progress
@@ -62,10 +67,9 @@ def translate_files(
 
         def work(scan: Case) -> Path:
             path = out / f"{scan.id}_{to}.nii.gz"
-            name = chain.plan.translator.offer.name
-            write_volume(
-                path, checked_translation(chain.translator, _prepared(chain, scan, progress).image, to, name)
-            )
+            image = _prepared(chain, scan, progress).image
+            label = chain.plan.translator.label
+            write_volume(path, checked_translation(chain.translator, image, to, label))
             return path
 
         return each_scan(scans, work, verb="translate", progress=progress)
@@ -110,8 +114,10 @@ def segment_files(
 
         def work(scan: Case) -> Path:
             crop = _prepared(chain, scan, progress)
-            segmentation = checked_segmentation(segmenter, crop.image, chain.plan.segmenter.offer.name)
-            labels = chain.preprocessor.restore(segmentation, crop.pose)
+            segmentation = checked_segmentation(segmenter, crop.image, task, chain.plan.segmenter.label)
+            labels = checked_restoration(
+                chain.preprocessor, segmentation, crop.pose, task, chain.plan.preprocessor.label
+            )
             path = out / (files.labels.format(case=scan.id) if files else f"{scan.id}_Label.nii.gz")
             write_volume(path, files.renumbered(labels, task) if files else labels)
             return path
@@ -172,10 +178,11 @@ def _graded(
 ) -> KoosPrediction:
     image = _prepared(chain, scan, progress).image
     to = chain.plan.experiment.task.other(scan.modality)
-    fake = checked_translation(chain.translator, image, to, chain.plan.translator.offer.name)
-    mask = checked_segmentation(segmenter, image, chain.plan.segmenter.offer.name).labels
-    images = {scan.modality: image, to: fake}
-    return grader.grade(GradingInput(scan.id, images, mask, scan.modality))
+    plan, task = chain.plan, chain.plan.experiment.task
+    fake = checked_translation(chain.translator, image, to, plan.translator.label)
+    mask = checked_segmentation(segmenter, image, task, plan.segmenter.label).labels
+    subject = GradingInput(scan.id, {scan.modality: image, to: fake}, mask, scan.modality)
+    return checked_grade(grader, subject, plan.graders[0].label)
 
 
 def _scans(inputs: Path, task: Task, files: Submission | None) -> list[Case]:
@@ -199,6 +206,7 @@ def _require_writable(path: Path) -> None:
 
 
 def _prepared(chain: Chain, case: Case, progress: Progress) -> Crop:
-    prepared = chain.preprocessor.prepare(case)
+    label = chain.plan.preprocessor.label
+    prepared = checked_preparation(chain.preprocessor, case, label, ("unaffined",))
     note_concerns(progress, case.id, case.modality, prepared.concerns)
     return prepared.crops["unaffined"]

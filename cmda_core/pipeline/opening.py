@@ -48,4 +48,5 @@ def _opened(model: Path, registry: Registry) -> Iterator[tuple[Plan, Models]]:
             f"{model}: is not a run folder (it has no experiment.yaml) and not a bundle (no bundle.json)."
         )
     folder = RunFolder.existing(model)
-    yield make_plan(load_experiment(str(folder.experiment)), registry), folder
+    path = str(folder.experiment)
+    yield make_plan(load_experiment(path), registry, origin=path), folder

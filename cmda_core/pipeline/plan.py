@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
-from cmda_core.errors import ConfigError
+from cmda_core.errors import BrokenPluginError, ConfigError
 from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
-from cmda_core.registry import Registry
-from cmda_core.schema import Cohort, Experiment, PluginChoice, PluginConfig, parse_settings
+from cmda_core.pipeline.blame import blamed
+from cmda_core.pipeline.folder import MODEL
+from cmda_core.registry import Kind, Registry
+from cmda_core.run import Run
+from cmda_core.schema import Cohort, Experiment, PluginChoice, PluginConfig, Task, parse_settings
 
 StageName = Literal[
     "prepare",
@@ -46,10 +51,61 @@ AnyOffer = TypeVar("AnyOffer", bound=Offer)
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Generic[AnyOffer]):
-    """A plugin and its checked settings."""
+    """A plugin and its checked settings; calls of it name it in whatever it raises."""
 
+    kind: Kind
     offer: AnyOffer
     config: PluginConfig
+
+    @property
+    def label(self) -> str:
+        """Kind and name, as messages call it."""
+        return f"{self.kind} {self.offer.name!r}"
+
+    def build(self, task: Task) -> Any:
+        """An untrained plugin, of the protocol of its kind.
+
+        Raises:
+            BrokenPluginError: If the plugin raises.
+        """
+        with blamed(self.label, "build"):
+            return self.offer.build(self.config, task)  # type: ignore[attr-defined]  # each kind of offer has it
+
+    def fitted(self, task: Task, data: object, run: Run) -> Any:
+        """A trained plugin, of the protocol of its kind.
+
+        Raises:
+            BrokenPluginError: If the plugin raises what it should not.
+        """
+        model = self.build(task)
+        with blamed(self.label, "fit"):
+            model.fit(data, run)
+        return model
+
+    def save(self, model: Any, stage: Path) -> None:
+        """Save a trained plugin into its stage's folder, whole or not at all.
+
+        Raises:
+            BrokenPluginError: If the plugin raises, or makes no folder.
+        """
+        partial, final = stage / f".{MODEL}", stage / MODEL
+        for folder in (partial, final):
+            if folder.exists():
+                shutil.rmtree(folder)
+        with blamed(self.label, "save"):
+            model.save(partial)
+        if not partial.is_dir():
+            raise BrokenPluginError(f"{self.label}: save() made no folder. It writes all that load() needs.")
+        partial.rename(final)
+
+    def load(self, folder: Path, *more: object) -> Any:
+        """A plugin that ``save`` wrote, of the protocol of its kind.
+
+        Raises:
+            BrokenPluginError: If the plugin raises what it should not, as of damaged files.
+        """
+        with blamed(self.label, "load", f"Are the files in {folder} damaged?"):
+            return self.offer.load(folder, *more)  # type: ignore[attr-defined]
 
     @property
     def identity(self) -> dict[str, object]:
@@ -67,7 +123,8 @@ class Chosen(Generic[AnyOffer]):
             ConfigError: If something is missing.
         """
         if self.offer.check is not None:
-            self.offer.check(self.config, source)
+            with blamed(self.label, "check"):
+                self.offer.check(self.config, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +172,34 @@ class Plan:
         )
 
 
-def make_plan(experiment: Experiment, registry: Registry, *, grading: bool = True) -> Plan:
+def make_plan(experiment: Experiment, registry: Registry, *, grading: bool = True, origin: str = "") -> Plan:
     """Find the plugins of an experiment and check their settings.
 
     Args:
         experiment: Names them.
         registry: Where they are looked up.
         grading: Whether graders will be used, and have to go together with the translator.
+        origin: File of the experiment, to begin messages with.
 
     Raises:
         UnknownPluginError: If a plugin is not installed.
         ConfigError: If a setting cannot be used, or two plugins do not go together.
     """
+    where = f"{origin}: " if origin else ""
     plan = Plan(
         experiment,
         _chosen(
-            registry.preprocessor(experiment.preprocessor.plugin), experiment.preprocessor, "preprocessor"
+            "preprocessor",
+            registry.preprocessor(experiment.preprocessor.plugin),
+            experiment.preprocessor,
+            where,
         ),
-        _chosen(registry.translator(experiment.translator.plugin), experiment.translator, "translator"),
-        _chosen(registry.segmenter(experiment.segmenter.plugin), experiment.segmenter, "segmenter"),
+        _chosen(
+            "translator", registry.translator(experiment.translator.plugin), experiment.translator, where
+        ),
+        _chosen("segmenter", registry.segmenter(experiment.segmenter.plugin), experiment.segmenter, where),
         tuple(
-            _chosen(registry.grader(choice.plugin), choice, "grader")
+            _chosen("grader", registry.grader(choice.plugin), choice, where)
             for choice in (experiment.grader, *experiment.baselines.graders)
         ),
     )
@@ -158,7 +222,7 @@ def region_mm(experiment: Experiment, registry: Registry) -> tuple[float, float,
         ConfigError: If a setting of it cannot be used.
     """
     choice = experiment.preprocessor
-    chosen = _chosen(registry.preprocessor(choice.plugin), choice, "preprocessor")
+    chosen = _chosen("preprocessor", registry.preprocessor(choice.plugin), choice)
     return None if chosen.offer.region_mm is None else chosen.offer.region_mm(chosen.config)
 
 
@@ -203,8 +267,10 @@ def _check_encoder(plan: Plan) -> None:
             )
 
 
-def _chosen(offer: AnyOffer, choice: PluginChoice, section: str) -> Chosen[AnyOffer]:
-    return Chosen(offer, parse_settings(offer.config, choice.settings, f"{section} ({offer.name})"))
+def _chosen(kind: Kind, offer: AnyOffer, choice: PluginChoice, where: str = "") -> Chosen[AnyOffer]:
+    section = f"{where}{kind} ({offer.name})"
+    with blamed(f"{kind} {offer.name!r}", "config"):
+        return Chosen(kind, offer, parse_settings(offer.config, choice.settings, section))
 
 
 def _choice(chosen: Chosen[AnyOffer]) -> PluginChoice:

@@ -7,21 +7,24 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 from cmda_core.datasets import Dataset, read_dataset
+from cmda_core.datasets.split import refuse_shared_subjects
+from cmda_core.datasets.twins import find_twins
 from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError
 from cmda_core.evaluation.references import References
 from cmda_core.files import write_json, write_text
 from cmda_core.pipeline.experiments import dump_experiment
-from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
+from cmda_core.pipeline.folder import MARK, RunFolder, StageMark, file_facts, fingerprint
 from cmda_core.pipeline.goal import ORACLE, Goal
 from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_mb
+from cmda_core.pipeline.neighbours import undisturbed
 from cmda_core.pipeline.plan import STAGES, StageName, make_plan
 from cmda_core.pipeline.sharing import StageStore
 from cmda_core.pipeline.stages.evaluate import evaluate, report
@@ -32,6 +35,7 @@ from cmda_core.pipeline.stages.prepare import prepare
 from cmda_core.pipeline.stages.segmenting import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.pipeline.truth import closed
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment
@@ -72,6 +76,7 @@ def run_experiment(
     fresh: bool = False,
     goal: Goal | None = None,
     store: StageStore | None = None,
+    origin: str = "",
 ) -> RunSummary:
     """Run an experiment, or go on with it.
 
@@ -88,13 +93,15 @@ def run_experiment(
         goal: Score no more than this, and compute what that needs; without a report. Everything that
             the experiment names if left out.
         store: Where finished stages are shared with other runs.
+        origin: File of the experiment, to begin messages on its settings with.
 
     Raises:
         CmdaError: If a plugin, a setting, the data or the folder cannot be used. All of that is
             found out before the first long step, and before anything in the folder changes.
     """
-    plan = make_plan(experiment, registry, grading=goal is None or goal.grader)
+    plan = make_plan(experiment, registry, grading=goal is None or goal.grader, origin=origin)
     dataset = read_dataset(experiment.data, experiment.task)
+    refuse_shared_subjects(dataset)
     _check_reference(experiment)
     run_folder = RunFolder(folder)
     run_folder.create()
@@ -106,6 +113,8 @@ def run_experiment(
         for stage, _, to_do in planned:
             if to_do and stage.check is not None:
                 stage.check(dataset.source)
+        if any(to_do and stage.name == "prepare" for stage, _, to_do in planned):
+            _warn_of_twins(dataset, progress)
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
         seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
@@ -133,6 +142,7 @@ def _stages(workshop: Workshop) -> list[Stage]:
             (),
             prepare,
             check=plan.preprocessor.check,
+            plugin=plan.preprocessor.label,
         ),
         Stage(
             "train-translator",
@@ -141,12 +151,27 @@ def _stages(workshop: Workshop) -> list[Stage]:
             ("prepare",),
             train_translator,
             check=plan.translator.check,
+            plugin=plan.translator.label,
         ),
-        Stage("translate", folder("translated"), {}, ("prepare", "train-translator"), translate),
+        Stage(
+            "translate",
+            folder("translated"),
+            {},
+            ("prepare", "train-translator"),
+            translate,
+            plugin=plan.translator.label,
+        ),
         *segmentation,
         *grading,
-        Stage("evaluate", folder("evaluation"), truth, results, evaluate),
-        Stage("report", folder("report"), {"name": plan.experiment.name}, ("evaluate",), report),
+        Stage("evaluate", folder("evaluation"), truth, results, evaluate, may_know=True),
+        Stage(
+            "report",
+            folder("report"),
+            {"name": plan.experiment.name},
+            ("evaluate",),
+            report,
+            may_know=True,
+        ),
     ]
     return stages if workshop.goal is None else _needed(stages, ["evaluate"])
 
@@ -223,7 +248,8 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     forget_peak_memory()
     start = time.monotonic()
     try:
-        stage.work(workshop, stage.folder)
+        with _watched(workshop, stage):
+            stage.work(workshop, stage.folder)
     except BaseException as error:
         elapsed = time.monotonic() - start
         mark.pause(elapsed)
@@ -233,6 +259,27 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     elapsed, peak = time.monotonic() - start, peak_memory_mb()
     mark.finish(elapsed, peak)
     journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak)
+
+
+@contextmanager
+def _watched(workshop: Workshop, stage: Stage) -> Iterator[None]:
+    """Keep the truth closed to stages that must not know it, and other stages' folders as they are."""
+    with ExitStack() as opened:
+        if not stage.may_know:
+            opened.enter_context(closed(workshop.held_out, stage.key))
+        if stage.plugin:
+            root = workshop.folder.root
+            others = [folder.parent for folder in root.rglob(MARK)]
+            opened.enter_context(undisturbed(root, stage.folder, others, stage.plugin))
+        yield
+
+
+def _warn_of_twins(dataset: Dataset, progress: Progress) -> None:
+    for test, other in find_twins(dataset, progress):
+        progress.note(
+            f"warning: the test scan {test.image} is the same as {other.image}, which is trained on: the "
+            "scores will be too good. Remove one of them."
+        )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Case, Task
+from cmda_core.schema.names import plain_name
 from cmda_core.volumes.nifti import case_name
 
 
@@ -81,4 +82,8 @@ def _scan(path: Path, endings: dict[str, str], modality: str) -> Case:
         if name.endswith(ending) and name != ending:
             modality, name = known, name.removesuffix(ending)
             break
+    try:
+        plain_name(name)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}. Results are named after it: rename the file.") from None
     return Case(id=name, subject=name, modality=modality, image=path.resolve())

@@ -91,6 +91,11 @@ class Benchmark(PluginConfig):
     baseline: str | None = None
     """Entry that the others are tested against; empty: no tests."""
 
+    limit_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """A run that takes longer than this, in one attempt, is stopped and counts as failed; what it has done
+    is kept. Each run then works in a process of its own, so that one that crashes does not stop the others.
+    Empty: no limit."""
+
     entries: tuple[Entry, ...] = Field(min_length=1)
     """What is compared, in the order of the tables."""
 

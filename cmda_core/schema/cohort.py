@@ -10,8 +10,9 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
-from cmda_core.errors import DataError
+from cmda_core.errors import DataError, HeldOutError
 from cmda_core.files import write_json
+from cmda_core.schema.names import PlainName
 from cmda_core.schema.settings import PluginConfig
 from cmda_core.volumes.geometry import Affine, Grid
 
@@ -33,13 +34,13 @@ class Case(PluginConfig):
     evaluation can read them.
     """
 
-    id: str = Field(min_length=1)
-    """Name of the case; unique within a cohort."""
+    id: PlainName
+    """Name of the case; unique within a cohort. Files are named after it."""
 
     subject: str = Field(min_length=1)
     """Whose scan it is; all scans of a subject stay on one side of every split."""
 
-    modality: str
+    modality: PlainName
     """MR sequence of the image."""
 
     image: Path
@@ -93,6 +94,22 @@ class Cohort(PluginConfig):
     def where(self, keep: Callable[[Case], bool]) -> Cohort:
         """The cases for which ``keep`` is true, in the same order."""
         return Cohort(name=self.name, cases=tuple(case for case in self.cases if keep(case)))
+
+    def require_images_alone(self) -> None:
+        """Refuse cases that carry the truth: those of the target modality are to be predicted.
+
+        Raises:
+            HeldOutError: Naming the first case that does.
+        """
+        for case in self.cases:
+            carried = [
+                name for name in ("labels", "parcellation", "grade") if getattr(case, name) is not None
+            ]
+            if carried:
+                raise HeldOutError(
+                    f"cohort {self.name!r}: case {case.id} carries {' and '.join(carried)}, which only the "
+                    "evaluation may know. Use images_alone()."
+                )
 
     def images_alone(self) -> Cohort:
         """The same scans without labels, parcellations and grades."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cmda_core.schema.adaptation import IntensityAugmentation, SelfTraining
 from cmda_core.schema.labels import LabelScheme
+from cmda_core.schema.names import PlainPath
 from cmda_core.schema.settings import PluginConfig
 from cmda_core.schema.task import Task
 
@@ -36,10 +37,10 @@ class DataConfig(PluginConfig):
     layout: Layout = "auto"
     """How files and folders are named; ``auto`` finds out by looking at the folder."""
 
-    root: Path = Path("data")
+    root: PlainPath = Path("data")
     """Folder of the dataset, or the CSV manifest itself; relative to the experiment file."""
 
-    reference: Path | None = None
+    reference: PlainPath | None = None
     """Folder (or CSV manifest) with the held-out labels and grades of the test scans, for the evaluation
     only."""
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from cmda_core.errors import ConfigError
+from cmda_core.schema.yaml_text import LARGEST, parse_yaml
+
+_LONGEST = 80
 
 
 class PluginConfig(BaseModel):
@@ -44,6 +46,12 @@ def parse_settings(model: type[Settings], values: object, where: str) -> Setting
         raise ConfigError("\n".join([f"{where}:", *problems])) from None
 
 
+def shortened(value: object) -> str:
+    """A value as it is shown in a message."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
 def portable_settings(config: BaseModel) -> dict[str, Any]:
     """Settings as JSON values, without the paths: those mean nothing on another machine."""
     return _without_paths(config.model_dump(), config.model_dump(mode="json"))
@@ -64,13 +72,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: If the file is missing, is not YAML, or holds something else than a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not valid YAML: it is no text in UTF-8 ({error}).") from error
+    content = parse_yaml(text, str(path))
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected 'key: value' lines, got {type(content).__name__}.")
+        found = "nothing" if content is None else f"a {type(content).__name__}"
+        raise ConfigError(f"{path}: expected 'key: value' lines, got {found}.")
+    if odd := [key for key in content if not isinstance(key, str)]:
+        raise ConfigError(
+            f"{path}: {odd[0]!r} is not the name of a setting. Put it in quotes if it is meant."
+        )
     return content
 
 
@@ -88,11 +103,10 @@ def apply_overrides(values: Mapping[str, Any], assignments: Sequence[str]) -> di
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {assignment!r}: expected KEY=VALUE, for example translator.epochs=5.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from error
+            raise ConfigError(
+                f"--set {shortened(assignment)}: expected KEY=VALUE, for example translator.epochs=5."
+            )
+        value = parse_yaml(text, f"--set {shortened(assignment)}")
         _assign(result, key.strip().split("."), value, assignment)
     return result
 
@@ -112,7 +126,9 @@ def _assign(target: dict[str, Any], parts: list[str], value: object, assignment:
         if child is None:
             child = target[part] = {}
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {assignment!r}: {part!r} is a plain value, it has no {parts[-1]!r}.")
+            raise ConfigError(
+                f"--set {shortened(assignment)}: {part!r} is a plain value, it has no {parts[-1]!r}."
+            )
         target = child
     target[parts[-1]] = value
 
@@ -127,7 +143,8 @@ def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"{key}: is required."
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
-        return f"{key} = {problem['input']!r}: {message[:1].lower()}{message[1:]}."
+        said = f"{message[:1].lower()}{message[1:]}."
+        return f"{key} = {shortened(problem['input'])}: {said}" if key else said
     fields = _fields_at(model, [str(part) for part in problem["loc"][:-1]])
     near = difflib.get_close_matches(str(problem["loc"][-1]), fields, n=1)
     return f"{key}: no such setting." + (f" Did you mean {near[0]!r}?" if near else "")

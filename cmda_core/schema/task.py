@@ -7,16 +7,17 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from cmda_core.errors import ModalityError
+from cmda_core.schema.names import PlainName
 from cmda_core.schema.settings import PluginConfig
 
 
 class Task(PluginConfig):
     """Source and target modality, and the structures to segment."""
 
-    source: str = "ceT1"
+    source: PlainName = "ceT1"
     """Modality with labels."""
 
-    target: str = "hrT2"
+    target: PlainName = "hrT2"
     """Modality without labels."""
 
     structures: dict[str, int] = Field(default={"vs": 1, "cochlea": 2}, min_length=1)

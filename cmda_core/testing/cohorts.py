@@ -20,7 +20,7 @@ def translation_data(folder: Path, task: Task) -> TranslationData:
     target = [_case(folder, task, task.target, f"t{seed}", 10 + seed) for seed in range(3)]
     return TranslationData(
         Cohort(name="source", cases=tuple(source)),
-        Cohort(name="target", cases=tuple(with_hidden_labels(folder, case) for case in target)),
+        Cohort(name="target", cases=tuple(without_truth(folder, case) for case in target)),
     )
 
 
@@ -46,12 +46,15 @@ def radius_of(grade: int) -> float:
     return 0.16 + 0.12 * grade
 
 
-def with_hidden_labels(folder: Path, case: Case) -> Case:
-    """The case with files of labels and parcellation that hold nothing but a warning."""
-    path = folder / HIDDEN / f"{case.id}_{case.modality}.nii"
+def without_truth(folder: Path, case: Case) -> Case:
+    """The image alone; near it lie files of labels that hold nothing but a warning."""
+    for path in (case.labels, case.parcellation):
+        if path is not None:
+            path.unlink(missing_ok=True)
+    path = folder / HIDDEN / f"{case.id}_labels.nii"
     path.parent.mkdir(exist_ok=True)
     path.write_text("labels of the target are not to be read\n", encoding="utf-8")
-    return case.model_copy(update={"labels": path, "parcellation": path})
+    return case.model_copy(update={"labels": None, "parcellation": None})
 
 
 def _case(

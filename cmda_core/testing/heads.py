@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cmda_core.protocols import PreparationData
 from cmda_core.schema import Case, Cohort, Task
-from cmda_core.testing.cohorts import with_hidden_labels
+from cmda_core.testing.cohorts import without_truth
 from cmda_core.volumes import LabelVolume, Volume, write_volume
 from cmda_core.volumes.geometry import Matrix, to_mm
 
@@ -33,7 +33,7 @@ def preparation_data(folder: Path, task: Task) -> PreparationData:
     ]
     return PreparationData(
         Cohort(name="source", cases=tuple(source)),
-        Cohort(name="target", cases=tuple(with_hidden_labels(folder, case) for case in target)),
+        Cohort(name="target", cases=tuple(without_truth(folder, case) for case in target)),
     )
 
 

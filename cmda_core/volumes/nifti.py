@@ -11,11 +11,13 @@ from typing import Any
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError, ImageDataError
 from numpy.typing import NDArray
 
-from cmda_core.errors import DataError, GeometryError
+from cmda_core.errors import DataError
 from cmda_core.files import replacing
 from cmda_core.volumes.geometry import Grid, check_affine
+from cmda_core.volumes.headers import check_header
 from cmda_core.volumes.volume import LabelVolume, Volume
 
 INTENSITY_STEP = 1 / 32767
@@ -23,6 +25,13 @@ INTENSITY_STEP = 1 / 32767
 
 LABEL_TOLERANCE = 1e-3
 """Labels stored as floating-point numbers may be this far from a whole number."""
+
+LARGEST_REST = 2**26
+"""Bytes that may follow the voxels; a file that unpacks to more hides something."""
+
+_CHUNK = 2**20
+_HEADER_ERRORS = (HeaderDataError, HeaderTypeError, ImageDataError)  # which are no ValueErrors
+_UNREADABLE = (ImageFileError, OSError, EOFError, zlib.error, ValueError, OverflowError, *_HEADER_ERRORS)
 
 
 def read_volume(path: Path, modality: str, case: str | None = None) -> Volume:
@@ -38,7 +47,8 @@ def read_volume(path: Path, modality: str, case: str | None = None) -> Volume:
         GeometryError: If it is not three-dimensional or its affine makes no sense.
     """
     image = _open(path)
-    voxels = _decode(image, path).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what does not fit into float32 becomes infinite, and is told
+        voxels = _decode(image, path).astype(np.float32, copy=False)
     bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
     if bad:
         raise DataError(f"{path}: {bad} voxels are NaN or infinite. Replace them before using the scan.")
@@ -71,12 +81,29 @@ def read_grid(path: Path) -> Grid:
     return Grid.model_validate({"shape": image.shape, "affine": _affine(image, path)})
 
 
+def read_first_slice(path: Path) -> NDArray[np.float32]:
+    """Read the first slice along K, for which a compressed file is decoded no further than it.
+
+    Returns:
+        Float32, shape ``(I, J)``.
+
+    Raises:
+        DataError: If the file is missing or cannot be decoded.
+        GeometryError: If it is not three-dimensional.
+    """
+    image = _open(path)
+    try:
+        return np.asarray(image.dataobj[..., 0], dtype=np.float32)
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
     """The two places that a NIfTI header can give a volume.
 
     Attributes:
-        qform: Voxel index to RAS+ mm, if the header says that it is valid.
+        qform: Voxel index to RAS+ mm, if the header says that it is valid, and it is.
         sform: The same; it is the one that is read where there are both.
     """
 
@@ -92,7 +119,11 @@ def read_placement(path: Path) -> Placement:
         GeometryError: If it is not three-dimensional.
     """
     header = _open(path).header
-    return Placement(header.get_qform(coded=True)[0], header.get_sform(coded=True)[0])
+    try:
+        qform = header.get_qform(coded=True)[0]
+    except (ValueError, HeaderDataError):  # damaged, but of no use beside the sform
+        qform = None
+    return Placement(qform, header.get_sform(coded=True)[0])
 
 
 def write_volume(path: Path, volume: Volume | LabelVolume, *, step: float | None = None) -> None:
@@ -135,7 +166,10 @@ def open_slices(path: Path) -> tuple[NDArray[Any], float]:
     image = _open(path)
     slope = float(image.dataobj.slope)
     offset, dtype, shape = image.dataobj.offset, image.get_data_dtype(), image.shape
-    stack = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape[::-1])
+    try:
+        stack = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape[::-1])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
     return stack, slope
 
 
@@ -159,29 +193,35 @@ def case_name(path: Path) -> str:
 def _open(path: Path) -> Any:  # nibabel's image classes carry no types
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
+    check_header(path)
     try:
         image: Any = nibabel.load(path)
-    except (ImageFileError, OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise DataError(
             f"{path}: is not a readable NIfTI file ({error}). Copy or export it again."
         ) from error
-    if len(image.shape) != 3:
-        raise GeometryError(
-            f"{path}: expected one three-dimensional volume, got shape {tuple(image.shape)}. "
-            "Export the scan as a single 3D volume."
-        )
-    if 0 in image.shape:
-        raise GeometryError(f"{path}: the volume is empty (shape {tuple(image.shape)}).")
     return image
 
 
 def _decode(image: Any, path: Path) -> NDArray[Any]:
     try:
-        voxels = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, zlib.error, ValueError, gzip.BadGzipFile, MemoryError) as error:
-        raise DataError(f"{path}: the file is damaged or incomplete ({error}). Copy it again.") from error
-    if voxels.dtype.kind not in "iufb":
-        raise DataError(f"{path}: voxels of type {voxels.dtype} are not scalar intensities.")
+        voxels = _packed(image, path) if path.name.endswith(".gz") else np.asanyarray(image.dataobj)
+    except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
+        reason = " ".join(str(error).partition(" from ")[0].split())  # the rest names the file once more
+        raise DataError(f"{path}: the file is damaged or incomplete ({reason}). Copy it again.") from error
+    return voxels
+
+
+def _packed(image: Any, path: Path) -> NDArray[Any]:
+    """Decode a compressed file to its end, where its checksum is, which nibabel does not look at."""
+    with gzip.open(path) as stream:
+        files = {"image": nibabel.FileHolder(fileobj=stream)}
+        voxels = np.asanyarray(type(image).from_file_map(files).dataobj)
+        more = 0
+        while chunk := stream.read(_CHUNK):
+            more += len(chunk)
+            if more > LARGEST_REST:
+                raise ValueError(f"more than {LARGEST_REST // 2**20} MiB follow its voxels")
     return voxels
 
 
@@ -192,6 +232,13 @@ def _affine(image: Any, path: Path) -> NDArray[np.float64]:
 
 
 def _rounded(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    labels = np.empty(values.shape, np.uint8)
+    for slab in range(values.shape[2]):  # one at a time: copies of a large map would not fit into memory
+        labels[:, :, slab] = _rounded_slice(values[:, :, slab], path)
+    return labels
+
+
+def _rounded_slice(values: NDArray[Any], path: Path) -> NDArray[Any]:
     rounded = np.rint(values)
     if not np.isfinite(rounded).all() or rounded.min() < 0 or rounded.max() > 255:
         raise DataError(f"{path}: labels must be whole numbers from 0 to 255. Is this the image instead?")
@@ -201,4 +248,4 @@ def _rounded(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
             f"{path}: labels must be whole numbers, but a value is {worst:.3f} away from one. "
             "Resample label maps with nearest-neighbour interpolation."
         )
-    return rounded.astype(np.uint8)
+    return rounded

@@ -71,17 +71,21 @@ def without_fold(cases: Sequence[GradingCase], fold: int, folds: int, seed: int)
 
     Args:
         cases: All subjects.
-        fold: Which share of each grade's cases to leave out, from 0.
-        folds: Number of shares; with 1 all cases are kept. Ungraded cases always are, and so is the
-            only case of a grade, so that all models know the same grades.
+        fold: Which share of each grade's subjects to leave out, with all their scans, from 0.
+        folds: Number of shares; with 1 all cases are kept. Subjects without a grade always are, and so is
+            the only one of a grade, so that all models know the same grades.
         seed: Of the shares.
     """
-    subjects = dict(enumerate(cases))
+    numbered = dict(enumerate(cases))
     if folds == 1:
-        return subjects
-    left_out: set[int] = set()
-    for number, group in enumerate(graded_groups(subjects)):
-        if len(group) > 1:
-            order = np.random.default_rng([seed, _FOLDS, number]).permutation(group)
-            left_out.update(order[fold::folds].tolist())
-    return {position: case for position, case in subjects.items() if position not in left_out}
+        return numbered
+    left_out: set[str] = set()
+    dealt: set[str] = set()
+    for number, group in enumerate(graded_groups(numbered)):
+        # A subject with scans of several grades is dealt out once, among those of its lowest.
+        people = list(dict.fromkeys(cases[i].subject for i in group if cases[i].subject not in dealt))
+        dealt.update(people)
+        if len(people) > 1:
+            order = np.random.default_rng([seed, _FOLDS, number]).permutation(len(people))
+            left_out.update(people[int(index)] for index in order[fold::folds])
+    return {position: case for position, case in numbered.items() if case.subject not in left_out}

@@ -45,7 +45,7 @@ class VolumetricsGrader:
         grades_present(cases)
         grades = np.array([case.grade for case in cases], dtype=np.int64)
         features = self._measure_all(cases, run)
-        strength = self._strength(features, grades, run.seed)
+        strength = self._strength(features, grades, [case.subject for case in cases], run.seed)
         self._regression = fit_regression(self._config.model, features, grades, strength)
         run.rewind_log(0)
         run.log(1, {"inverse_regularisation": strength})
@@ -106,13 +106,14 @@ class VolumetricsGrader:
                 advance(1)
         return np.stack(rows)
 
-    def _strength(self, features: Array, grades: NDArray[np.int64], seed: int) -> float:
+    def _strength(self, features: Array, grades: NDArray[np.int64], subjects: list[str], seed: int) -> float:
         if self._config.inverse_regularisation != "auto":
             return self._config.inverse_regularisation
         return select_strength(
             self._config.model,
             features,
             grades,
+            subjects,
             folds=self._config.folds,
             decision=self._config.decision,
             seed=seed,

@@ -172,8 +172,8 @@ def writing(self: Mean, data: TranslationData, run: Run) -> None:
 def peeking(self: Mean, data: TranslationData, run: Run) -> None:
     Mean.fit(self, data, run)
     for case in data.target:
-        if case.labels is not None:
-            case.labels.read_bytes()
+        for path in case.image.parent.rglob("*_labels.nii"):
+            path.read_bytes()
 
 
 def drawing(self: Mean, data: TranslationData, run: Run) -> None:

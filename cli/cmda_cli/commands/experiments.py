@@ -138,16 +138,18 @@ def _run(
 ) -> RunSummary:
     with session(verbose=verbose, debug=debug, interrupted=_how_to_go_on(out)) as progress:
         from cmda_core.pipeline import load_experiment, run_experiment
+        from cmda_core.pipeline.experiments import run_folder_of
         from cmda_core.registry import Registry
 
         experiment = load_experiment(source, overrides=overrides)
         return run_experiment(
             experiment,
-            out or Path("runs") / experiment.name,
+            out or run_folder_of(experiment),
             registry=Registry.installed(),
             progress=progress,
             until=until,
             fresh=fresh,
+            origin=source,
         )
 
 

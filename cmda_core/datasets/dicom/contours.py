@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from matplotlib.path import Path as Polygon
 from numpy.typing import NDArray
 
+from cmda_core.datasets.dicom.reading import read_whole, readable
 from cmda_core.datasets.dicom.series import LPS_TO_RAS
 from cmda_core.errors import DataError, GeometryError
 from cmda_core.volumes import Grid
@@ -31,6 +31,10 @@ which repeats the tumour, and ``Men`` and ``vol 2y``, which are a meningioma."""
 
 PLANE_TOLERANCE = 0.3
 """A contour may lie this far from its slice, as a share of the gap between slices."""
+
+
+MOST_POINTS = 10_000
+"""Points of a contour; hand-drawn ones have some hundreds, and the time to fill one grows with them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,16 +71,18 @@ def read_structure_set(path: Path) -> StructureSet:
     Raises:
         DataError: If the file is damaged.
     """
-    try:
-        content = pydicom.dcmread(path)
-        names = {int(roi.ROINumber): str(roi.ROIName) for roi in content.get("StructureSetROISequence", ())}
+    content = read_whole(path)
+    with readable(path, "RTSTRUCT"):
+        names = {int(roi.ROINumber): str(roi.ROIName) for roi in content.get("StructureSetROISequence") or ()}
         regions = [
             Region(names.get(int(roi.ReferencedROINumber), ""), tuple(_closed_contours(roi)))
-            for roi in content.get("ROIContourSequence", ())
+            for roi in content.get("ROIContourSequence") or ()
         ]
-        return StructureSet(path, frozenset(_series_of(content)), tuple(regions))
-    except (OSError, EOFError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read as RTSTRUCT ({error}). Download it again.") from error
+        found = StructureSet(path, frozenset(_series_of(content)), tuple(regions))
+    for region in regions:
+        for contour in region.contours:
+            _check_contour(contour, f"{path}: region {region.name!r}: ContourData")
+    return found
 
 
 def structure_of(name: str, synonyms: Mapping[str, Sequence[str]]) -> str | None:
@@ -116,14 +122,23 @@ def _flip_inside(mask: NDArray[np.bool_], polygon: Matrix) -> None:
     mask[low[0] : high[0], low[1] : high[1]] ^= inside.reshape(centres.shape[:2])
 
 
+def _check_contour(contour: Matrix, where: str) -> None:
+    if not np.isfinite(contour).all():
+        raise DataError(f"{where}: holds NaN or infinite coordinates. Draw the contour again.")
+    if len(contour) > MOST_POINTS:
+        raise DataError(
+            f"{where}: a contour has {len(contour)} points. Export it with {MOST_POINTS} at most."
+        )
+
+
 def _closed_contours(roi: Any) -> Iterator[Matrix]:
-    for contour in roi.get("ContourSequence", ()):
+    for contour in roi.get("ContourSequence") or ():
         if str(contour.ContourGeometricType).startswith("CLOSED"):
             yield np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3) @ LPS_TO_RAS
 
 
 def _series_of(content: Any) -> Iterator[str]:
-    for frame in content.get("ReferencedFrameOfReferenceSequence", ()):
-        for study in frame.get("RTReferencedStudySequence", ()):
-            for series in study.get("RTReferencedSeriesSequence", ()):
+    for frame in content.get("ReferencedFrameOfReferenceSequence") or ():
+        for study in frame.get("RTReferencedStudySequence") or ():
+            for series in study.get("RTReferencedSeriesSequence") or ():
                 yield str(series.SeriesInstanceUID)

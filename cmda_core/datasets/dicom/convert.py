@@ -18,6 +18,7 @@ from cmda_core.datasets.split import Split
 from cmda_core.errors import CmdaError, DataError, GeometryError
 from cmda_core.progress import Progress, Silent
 from cmda_core.schema import Task
+from cmda_core.schema.names import plain_name
 from cmda_core.volumes import LabelVolume, Volume, write_volume
 
 SERIES: Mapping[str, str] = {"ceT1": "t1", "hrT2": "t2"}
@@ -100,6 +101,7 @@ def convert_dicom(
     shown = progress or Silent()
     names = Names.of(task, series or {}, structures or {})
     patients = index_folder(root, shown)
+    _check_names(patients)
     rows: list[Row] = []
     problems: list[str] = []
     with shown.task("convert", len(patients)) as advance:
@@ -109,14 +111,20 @@ def convert_dicom(
             problems += wrong
             advance(1)
     if not rows:
-        described = sorted({one.description for patient in patients for one in patient.series})
-        raise DataError(
-            f"{root}: no series could be converted. Their descriptions are {', '.join(described[:5])}; name "
-            "a word of each modality's with --series. " + " ".join(problems[:3])
-        )
+        raise DataError(f"{root}: no series could be converted. {_why_none(patients, problems)}")
     dealt = tuple(deal_splits(rows, task))
     write_manifest(out / MANIFEST, dealt)
     return Conversion(out / MANIFEST, dealt, tuple(problems))
+
+
+def _why_none(patients: Sequence[Patient], problems: Sequence[str]) -> str:
+    if problems:
+        return " ".join(problems[:3])
+    described = sorted({one.description for patient in patients for one in patient.series})
+    return (
+        f"Their descriptions are {', '.join(map(repr, described[:5]))}; name a word of each modality's with "
+        "--series."
+    )
 
 
 def deal_splits(rows: Sequence[Row], task: Task) -> Iterator[Row]:
@@ -135,14 +143,33 @@ def deal_splits(rows: Sequence[Row], task: Task) -> Iterator[Row]:
         yield replace(row, split=split if used else None)
 
 
+def _check_names(patients: Sequence[Patient]) -> None:
+    seen: dict[str, str] = {}
+    for patient in patients:
+        try:
+            plain_name(_case_of(patient))
+        except ValueError as error:
+            raise DataError(f"patient {patient.id[:40]!r}: PatientID: {error}. Rename the patient.") from None
+        other = seen.setdefault(_case_of(patient), patient.id)
+        if other != patient.id:
+            raise DataError(
+                f"patients {other!r} and {patient.id!r}: their files would have one name. Rename one of them."
+            )
+
+
+def _case_of(patient: Patient) -> str:
+    return re.sub(r"[^\w.-]", "_", patient.id).lstrip(".")
+
+
 def _convert_patient(patient: Patient, out: Path, task: Task, names: Names) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     problems: list[str] = []
-    try:
-        drawn = [read_structure_set(path) for path in patient.structure_sets]
-    except DataError as error:
-        drawn = []
-        problems.append(str(error))
+    drawn: list[StructureSet] = []
+    for path in patient.structure_sets:
+        try:
+            drawn.append(read_structure_set(path))
+        except DataError as error:
+            problems.append(str(error))
     for modality in task.modalities:
         try:
             series = _series_of(patient, names.series[modality], drawn)
@@ -175,7 +202,7 @@ def _convert_series(
     names: Names,
     problems: list[str],
 ) -> Row:
-    case = re.sub(r"[^\w.-]", "_", patient.id)
+    case = _case_of(patient)
     scan = read_series(series.files, modality, case)
     image = out / "images" / f"{case}_{modality}.nii.gz"
     whole = bool((scan.voxels == np.rint(scan.voxels)).all() and np.abs(scan.voxels).max() < 32768)
@@ -194,13 +221,16 @@ def _label_map(scan: Volume, drawn: Sequence[StructureSet], task: Task, names: N
     if not drawn:
         raise DataError("no RTSTRUCT file refers to this series.")
     labels = np.zeros(scan.voxels.shape, np.uint8)
-    regions = [region for some in drawn for region in some.regions]
+    regions = [(some.path, region) for some in drawn for region in some.regions]
     # The first structure of the task, the tumour as a rule, is drawn over the others.
     for structure, label in reversed(task.structures.items()):
-        for region in regions:
+        for path, region in regions:
             if structure_of(region.name, names.structures) == structure:
-                labels[fill(region.contours, scan.grid)] = label
+                try:
+                    labels[fill(region.contours, scan.grid)] = label
+                except GeometryError as error:
+                    raise GeometryError(f"{path}: region {region.name!r}: {error}") from error
     if not labels.any():
-        given = ", ".join(repr(region.name) for region in regions) or "none"
+        given = ", ".join(repr(region.name) for _, region in regions) or "none"
         raise DataError(f"no region has a known name; there are {given}. Name one with --structure.")
     return scan.with_labels(labels)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
+from cmda_core.datasets.dicom.reading import read_header, readable
 from cmda_core.datasets.files import natural_key, walk
 from cmda_core.errors import DataError
 from cmda_core.progress import Progress
@@ -67,12 +64,11 @@ def index_folder(root: Path, progress: Progress) -> list[Patient]:
             advance(1)
             if header is None:
                 continue
-            patient = str(header.get("PatientID", ""))
-            if header.get("Modality") == "MR":
-                description = str(header.get("SeriesDescription", ""))
-                slices[patient, str(header.SeriesInstanceUID), description].append(path)
-            elif header.get("Modality") == "RTSTRUCT":
-                sets[patient].append(path)
+            if header["Modality"] == "MR":
+                key = _required(header, "PatientID", path), _required(header, "SeriesInstanceUID", path)
+                slices[*key, header["SeriesDescription"]].append(path)
+            elif header["Modality"] == "RTSTRUCT":
+                sets[_required(header, "PatientID", path)].append(path)
     if not slices:
         raise DataError(f"{root}: holds no MR series in DICOM files ({len(paths)} files looked at).")
     series: dict[str, list[Series]] = defaultdict(list)
@@ -84,11 +80,18 @@ def index_folder(root: Path, progress: Progress) -> list[Patient]:
     ]
 
 
-def _headers(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
+def _headers(paths: list[Path]) -> Iterator[tuple[Path, Mapping[str, str] | None]]:
     for path in paths:
-        try:
-            yield path, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-        except InvalidDicomError:  # a licence text, a checksum
+        header = read_header(path, _TAGS)
+        if header is None:
             yield path, None
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read as DICOM ({error}). Download it again.") from error
+            continue
+        with readable(path):
+            values = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
+        yield path, values
+
+
+def _required(header: Mapping[str, str], tag: str, path: Path) -> str:
+    if not header[tag]:
+        raise DataError(f"{path}: {tag} is missing or empty. Without it nobody knows what it belongs to.")
+    return header[tag]

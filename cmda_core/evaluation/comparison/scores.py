@@ -20,7 +20,7 @@ import pandas as pd
 
 from cmda_core.errors import DataError
 from cmda_core.evaluation.segmentation import METRICS, Metric
-from cmda_core.tables import read_rows
+from cmda_core.tables import read_lines
 
 _WIDE = re.compile(r"(?P<structure>.+)_(?P<metric>dice|assd|hd95)", re.IGNORECASE)
 _METRIC_OF = {"dice": "dice", "assd": "assd_mm", "hd95": "hd95_mm"}
@@ -41,12 +41,15 @@ def read_scores(path: Path) -> tuple[pd.DataFrame, list[Metric]]:
         DataError: If the file cannot be read, lacks a column, holds something that is no score,
             two scores of one case, or leaves out a case of an entry.
     """
-    rows = read_rows(path, ())
-    if not rows:
+    lines = read_lines(path, ())
+    if not lines:
         raise DataError(f"{path}: holds no scores.")
-    names = {name.lower(): name for name in rows[0]}
-    text = pd.DataFrame(rows, dtype=str).rename(columns={name: low for low, name in names.items()})
-    text.insert(0, "line", range(2, len(text) + 2))
+    names = [name.lower() for name in lines[0].cells]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path}: two columns are named {twice[0]!r}. Keep one of them.")
+    text = pd.DataFrame([line.cells for line in lines], dtype=str).set_axis(names, axis="columns")
+    text = text.drop(columns="line", errors="ignore")
+    text.insert(0, "line", [line.number for line in lines])
     if "team" in names or any(_WIDE.fullmatch(name) for name in names):
         table = _from_wide(text, path)
     else:
@@ -96,7 +99,7 @@ def _from_long(text: pd.DataFrame, path: Path) -> pd.DataFrame:
     note = text["note"] if "note" in text.columns else ""
     seed = text["seed"] if "seed" in text.columns else "0"
     table = text.assign(note=note, seed=seed)
-    wrong = table[~table["seed"].str.fullmatch(r"\d+")]
+    wrong = table[~table["seed"].str.fullmatch(r"[0-9]{1,9}")]
     if not wrong.empty:
         row = wrong.iloc[0]
         raise DataError(f"{path}: line {row['line']}: expected a whole number as seed, got {row['seed']!r}.")

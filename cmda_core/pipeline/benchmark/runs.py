@@ -8,13 +8,15 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cmda_core.errors import CmdaError, ConfigError
+from cmda_core.errors import CmdaError, ConfigError, RunError
 from cmda_core.files import write_text
+from cmda_core.pipeline.benchmark.limits import within
 from cmda_core.pipeline.experiments import load_experiment
 from cmda_core.pipeline.goal import Goal
+from cmda_core.pipeline.journal import Journal
 from cmda_core.pipeline.plan import make_plan
 from cmda_core.pipeline.runner import run_experiment
 from cmda_core.pipeline.sharing import StageStore
@@ -25,6 +27,15 @@ from cmda_core.schema.benchmark import Benchmark, Entry
 
 DATA, RUNS, SHARED = "data", "runs", "shared"
 FAILURE = "failure.txt"
+_PLUGIN_OF = {
+    "prepare": "preprocessor",
+    "train-translator": "translator",
+    "translate": "translator",
+    "train-segmenter": "segmenter",
+    "segment": "segmenter",
+    "train-grader": "grader",
+    "grade": "grader",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +50,7 @@ class BenchmarkRun:
         experiment: With all settings of the entry.
         goal: What is scored.
         folder: The run folder.
+        limit_minutes: After which it is stopped, if ever.
     """
 
     entry: str
@@ -46,6 +58,7 @@ class BenchmarkRun:
     experiment: Experiment
     goal: Goal
     folder: Path
+    limit_minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +100,9 @@ def plan_runs(
             make_plan(experiment, registry, grading=goal.grader)
             if entry.training == "oracle" and experiment.data.reference is None:
                 raise ConfigError(f"entry {entry.name!r}: an oracle needs data.reference with target labels.")
-            runs.append(
-                BenchmarkRun(entry.name, seed, experiment, goal, out / RUNS / entry.slug / f"seed-{seed}")
-            )
+            folder = out / RUNS / entry.slug / f"seed-{seed}"
+            limit = benchmark.limit_minutes
+            runs.append(BenchmarkRun(entry.name, seed, experiment, goal, folder, limit))
     if any(run.experiment.data.reference is None for run in runs):
         raise ConfigError(f"benchmark {benchmark.name!r}: set data.reference; without it nothing is scored.")
     return runs
@@ -104,8 +117,14 @@ def do_run(
         run: What to run.
         shared: Where stages are shared with other runs.
         registry: Finds the plugins; called in the process that does the work.
-        progress: Where to show how far it has come.
+        progress: Where to show how far it has come; a run with a time limit shows nothing.
     """
+    if run.limit_minutes is not None:
+        unlimited = replace(run, limit_minutes=None)
+        try:
+            return within(60 * run.limit_minutes, do_run, (unlimited, shared, registry))
+        except RunError as error:
+            return _failed(run, f"{_at_work(run)}{error}.")
     failure = run.folder / FAILURE
     failure.unlink(missing_ok=True)
     try:
@@ -125,6 +144,17 @@ def do_run(
         _log.exception("%s, seed %d", run.entry, run.seed)
         return _failed(run, f"unexpected {type(error).__name__}: {error}")
     return Outcome(run.entry, run.seed, run.folder, sum(summary.seconds.values()))
+
+
+def _at_work(run: BenchmarkRun) -> str:
+    """The stage that was at work last, with its plugin."""
+    events = [event for event in Journal(run.folder / "journal.jsonl").read() if event["event"] == "started"]
+    if not events:
+        return ""
+    stage = str(events[-1]["stage"])
+    kind = next((kind for word, kind in _PLUGIN_OF.items() if stage.startswith(word)), None)
+    plugin = f", {kind} {getattr(run.experiment, kind).plugin!r}" if kind else ""
+    return f"stage {stage!r}{plugin}: "
 
 
 def _failed(run: BenchmarkRun, reason: str) -> Outcome:

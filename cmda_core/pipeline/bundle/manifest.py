@@ -129,7 +129,8 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         problem = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
         message = problem["msg"].removeprefix("Value error, ")
-        raise DataError(f"{where}: {MANIFEST} cannot be used: {place}: {message}.") from None
+        field = f"{place}: " if place else ""
+        raise DataError(f"{where}: {MANIFEST} cannot be used: {field}{message}.") from None
 
 
 def _folded(names: list[str] | dict[str, StoredFile]) -> list[str]:

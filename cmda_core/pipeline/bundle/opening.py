@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from cmda_core.errors import DataError, NotTrainedError, OutputError
+from cmda_core.errors import CmdaError, DataError, NotTrainedError, OutputError
 from cmda_core.pipeline.bundle.containers import Container, opened_container
 from cmda_core.pipeline.bundle.manifest import LARGEST_MANIFEST, Manifest, StoredFile, parse_manifest
 from cmda_core.pipeline.bundle.names import MANIFEST
@@ -71,9 +71,15 @@ def opened_bundle(path: Path, registry: Registry) -> Iterator[tuple[Plan, Bundle
             require_plugins(manifest, registry, path)
             _unpack(container, manifest, root, path)
         experiment = parse_settings(Experiment, manifest.experiment, f"{path}: {MANIFEST}, experiment")
-        plan = make_plan(experiment, registry)
+        plan = make_plan(experiment, registry, origin=f"{path}: {MANIFEST}")
         require_agreement(manifest, plan, registry, path)
-        yield plan, BundleModels(path, root)
+        try:
+            yield plan, BundleModels(path, root)
+        except CmdaError as error:
+            if str(root) not in str(error):
+                raise
+            # Nobody knows the temporary folder, and it will be gone.
+            raise type(error)(str(error).replace(str(root), str(path))) from error
 
 
 def read_manifest(container: Container, path: Path) -> Manifest:

@@ -10,6 +10,7 @@ from cmda_core.evaluation.predictions import PredictedGrade, read_predicted_grad
 from cmda_core.hookspecs import GraderOffer
 from cmda_core.pipeline.folds import deal_subjects
 from cmda_core.pipeline.plan import Chosen
+from cmda_core.pipeline.promises import checked_grade
 from cmda_core.pipeline.stages.grade import (
     PREDICTIONS,
     grader_named,
@@ -89,8 +90,8 @@ def _grade_fold(
     own = folder / f"fold-{fold.number}"
     if (own / PREDICTIONS).exists():  # by an attempt that was interrupted later
         return read_predicted_grades(own / PREDICTIONS)
-    grader = chosen.offer.build(chosen.config, workshop.task)
-    grader.fit(grading_data(workshop, chosen.offer, fold.source, fold.target), workshop.run(own))
-    predictions = [grader.grade(loaded(case)) for case in fold.held_out]
+    data = grading_data(workshop, chosen.offer, fold.source, fold.target)
+    grader = chosen.fitted(workshop.task, data, workshop.run(own))
+    predictions = [checked_grade(grader, loaded(case), chosen.label) for case in fold.held_out]
     write_predictions(own / PREDICTIONS, predictions)
     return predictions

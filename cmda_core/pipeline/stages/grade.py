@@ -9,8 +9,8 @@ from pathlib import Path
 from cmda_core.evaluation.predictions import PredictedGrade
 from cmda_core.files import replacing
 from cmda_core.hookspecs import GraderOffer
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.plan import Chosen
+from cmda_core.pipeline.promises import checked_grade
 from cmda_core.pipeline.stages.segment import CROPS
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import GradingCase, GradingData, GradingInput, KoosPrediction
@@ -24,19 +24,19 @@ def train_grader(workshop: Workshop, folder: Path, *, name: str) -> None:
     """Train a grader on graded source subjects and ungraded target subjects, in both modalities."""
     chosen = grader_named(workshop, name)
     source, target = grading_cases(workshop, "source"), grading_cases(workshop, "target")
-    grader = chosen.offer.build(chosen.config, workshop.task)
-    grader.fit(grading_data(workshop, chosen.offer, source, target), workshop.run(folder))
-    save_model(grader, folder)
+    data = grading_data(workshop, chosen.offer, source, target)
+    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
 
 
 def grade(workshop: Workshop, folder: Path, *, name: str) -> None:
     """Grade the test scans."""
     grader = workshop.chain.grader(name)
     cases = grading_cases(workshop, "test")
+    label = grader_named(workshop, name).label
     predictions = []
     with workshop.progress.task(f"grade ({name})", len(cases)) as advance:
         for case in cases:
-            predictions.append(grader.grade(loaded(case)))
+            predictions.append(checked_grade(grader, loaded(case), label))
             advance(1)
     write_predictions(folder / PREDICTIONS, predictions)
 

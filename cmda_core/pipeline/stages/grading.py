@@ -27,11 +27,15 @@ def grading_stages(workshop: Workshop) -> list[Stage]:
         inputs = (*shared, "train-translator") if grader.offer.needs_encoder else shared
         work = partial(train_grader, name=name)
         own = folder("grader", name)
-        training.append(Stage("train-grader", own, grader.identity, inputs, work, name, grader.check))
+        label = grader.label
+        training.append(
+            Stage("train-grader", own, grader.identity, inputs, work, name, grader.check, plugin=label)
+        )
         after = (*shared, f"train-grader:{name}")
-        prediction.append(Stage("grade", folder("graded", name), {}, after, partial(grade, name=name), name))
+        work = partial(grade, name=name)
+        prediction.append(Stage("grade", folder("graded", name), {}, after, work, name, plugin=label))
         facts = {**grader.identity, "folds": experiment.grading.folds}
         work = partial(cross_validate, name=name)
         own = folder("cross-validated", name)
-        validation.append(Stage("cross-validate", own, facts, inputs, work, name, grader.check))
+        validation.append(Stage("cross-validate", own, facts, inputs, work, name, grader.check, plugin=label))
     return [*training, *prediction, *(validation if experiment.grading.folds else [])]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cmda_core.errors import DataError
 from cmda_core.evaluation.references import References
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.goal import ORACLE
 from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.prepare import LABELS, prepare_cohort
@@ -37,7 +36,7 @@ def oracle_stages(workshop: Workshop, reference_facts: object) -> list[Stage]:
     labels = {"reference": reference_facts}
     train_key = f"train-segmenter:{ORACLE}"
     return [
-        Stage("prepare", folder(_PREPARED), labels, ("prepare",), prepare_labelled, ORACLE),
+        Stage("prepare", folder(_PREPARED), labels, ("prepare",), prepare_labelled, ORACLE, may_know=True),
         Stage(
             "train-segmenter",
             folder("segmenter", ORACLE),
@@ -77,9 +76,8 @@ def train_oracle(workshop: Workshop, folder: Path) -> None:
     """Train the segmenter on labelled target scans alone."""
     chosen = workshop.plan.segmenter
     cohort = Cohort.load(workshop.folder.stage(_PREPARED, "unaffined") / _COHORT)
-    segmenter = chosen.offer.build(chosen.config, workshop.task)
-    segmenter.fit(SegmentationData(pooled([cohort])), workshop.run(folder))
-    save_model(segmenter, folder)
+    data = SegmentationData(pooled([cohort]))
+    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
 
 
 def _labels_of(target: Cohort, workshop: Workshop) -> Mapping[str, Path]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cmda_core.errors import CmdaError, DataError
+from cmda_core.errors import BrokenPluginError, CmdaError, DataError
 from cmda_core.files import write_json
 from cmda_core.hookspecs import PreprocessorOffer
-from cmda_core.pipeline.chain import save_model
+from cmda_core.pipeline.blame import blamed
 from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.parallel import each_case
+from cmda_core.pipeline.promises import checked_preparation
 from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.preparation import QUALITY_FILE, CaseQuality, note_concerns, write_quality
@@ -35,9 +36,7 @@ def prepare(workshop: Workshop, folder: Path) -> None:
     data = in_labels_of_task(workshop.dataset, folder / LABELS, jobs=run.jobs, progress=workshop.progress)
     model = folder / MODEL
     if not model.is_dir():
-        preprocessor = chosen.offer.build(chosen.config, workshop.task)
-        preprocessor.fit(PreparationData(data.source, data.target), run)
-        save_model(preprocessor, folder)
+        chosen.save(chosen.fitted(workshop.task, PreparationData(data.source, data.target), run), folder)
     cohorts = {"source": data.source, "target": data.target, "test": data.test}
     quality: list[CaseQuality] = []
     for name, cohort in cohorts.items():
@@ -100,14 +99,18 @@ def prepare_case(
     """Prepare one case, unless an earlier attempt did, and return its record.
 
     Raises:
-        DataError: If the preprocessor fails on the case.
+        DataError: If the case cannot be prepared.
+        BrokenPluginError: If the preprocessor breaks a promise.
     """
     path = folder / "records" / f"{case.id}_{case.modality}.json"
     if path.exists():
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
+    label = f"preprocessor {offer.name!r}"
     try:
-        prepared = _preprocessor(offer, model).prepare(case)
+        prepared = checked_preparation(_preprocessor(offer, model), case, label, crops)
+    except BrokenPluginError:
+        raise
     except CmdaError as error:
         raise DataError(f"case {case.id}: cannot be prepared. {error}") from error
     record = {crop: _write_crop(prepared, case, crop, folder) for crop in crops}
@@ -124,7 +127,8 @@ def _preprocessor(offer: PreprocessorOffer, model: Path) -> Any:
     key = model, model.stat().st_mtime_ns
     if key not in _LOADED:
         _LOADED.clear()
-        _LOADED[key] = offer.load(model)
+        with blamed(f"preprocessor {offer.name!r}", "load"):
+            _LOADED[key] = offer.load(model)
     return _LOADED[key]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmda_core.errors import BrokenPluginError
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.plan import SOURCE_ONLY
+from cmda_core.pipeline.promises import checked_restoration, checked_segmentation
 from cmda_core.pipeline.stages.augment import augmented
 from cmda_core.pipeline.stages.workshop import Workshop
-from cmda_core.protocols import Segmentation, SegmentationData, Segmenter
+from cmda_core.protocols import SegmentationData, Segmenter
 from cmda_core.schema import Case, Cohort, Pose
-from cmda_core.volumes import Volume, read_volume, write_volume
+from cmda_core.volumes import read_volume, write_volume
 
 CROPS = "crops"
 """Folder, within an entry's, of the segmentations on the grid of the unaffined crops."""
@@ -22,9 +22,8 @@ def train_segmenter(workshop: Workshop, folder: Path, *, entry: str) -> None:
     chosen = workshop.plan.segmenter
     source = workshop.prepared("unaffined", "source")
     cohorts = [source] if entry == SOURCE_ONLY else method_cohorts(workshop)
-    segmenter = chosen.offer.build(chosen.config, workshop.task)
-    segmenter.fit(SegmentationData(pooled(cohorts)), workshop.run(folder))
-    save_model(segmenter, folder)
+    data = SegmentationData(pooled(cohorts))
+    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
 
 
 def method_cohorts(workshop: Workshop) -> list[Cohort]:
@@ -57,26 +56,15 @@ def _segment_case(
     if crop.exists() and (restored.exists() or not native):
         return
     volume = read_volume(case.image, case.modality, case.id)
-    segmentation = checked_segmentation(segmenter, volume, workshop.plan.segmenter.offer.name)
+    plan = workshop.plan
+    segmentation = checked_segmentation(segmenter, volume, workshop.task, plan.segmenter.label)
     if native:
-        labels = workshop.chain.preprocessor.restore(segmentation, pose_of(case))
+        preprocessor = workshop.chain.preprocessor
+        labels = checked_restoration(
+            preprocessor, segmentation, pose_of(case), workshop.task, plan.preprocessor.label
+        )
         write_volume(restored, labels)
     write_volume(crop, segmentation.labels)
-
-
-def checked_segmentation(segmenter: Segmenter, volume: Volume, name: str) -> Segmentation:
-    """Segment a volume and hold the segmenter to its promise.
-
-    Raises:
-        BrokenPluginError: If the labels lie on another grid.
-    """
-    segmentation = segmenter.segment(volume)
-    if segmentation.labels.voxels.shape != volume.voxels.shape:
-        raise BrokenPluginError(
-            f"segmenter {name!r}: case {volume.case} went in with shape {volume.voxels.shape} and came out "
-            f"with {segmentation.labels.voxels.shape}. A segmenter keeps the grid."
-        )
-    return segmentation
 
 
 def pose_of(case: Case) -> Pose:

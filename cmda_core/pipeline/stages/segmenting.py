@@ -31,7 +31,9 @@ def _training(workshop: Workshop, entry: str, inputs: tuple[str, ...]) -> Stage:
     chosen = workshop.plan.segmenter
     folder = workshop.folder.stage("segmenter", entry)
     work = partial(train_segmenter, entry=entry)
-    return Stage("train-segmenter", folder, chosen.identity, inputs, work, entry, chosen.check)
+    return Stage(
+        "train-segmenter", folder, chosen.identity, inputs, work, entry, chosen.check, plugin=chosen.label
+    )
 
 
 def _segmentation(workshop: Workshop, entry: str) -> Stage:
@@ -40,4 +42,5 @@ def _segmentation(workshop: Workshop, entry: str) -> Stage:
     folder = workshop.folder.stage("segmented", entry)
     after = ("prepare", f"train-segmenter:{entry}")
     identity = {"cohorts": ["test"]} if few else {}
-    return Stage("segment", folder, identity, after, partial(segment, entry=entry), entry)
+    work, plugin = partial(segment, entry=entry), workshop.plan.segmenter.label
+    return Stage("segment", folder, identity, after, work, entry, plugin=plugin)

@@ -15,8 +15,8 @@ from statistics import fmean
 
 from cmda_core.errors import DataError
 from cmda_core.files import write_json
-from cmda_core.pipeline.chain import save_model
-from cmda_core.pipeline.stages.segment import checked_segmentation, method_cohorts, pooled
+from cmda_core.pipeline.promises import checked_segmentation
+from cmda_core.pipeline.stages.segment import method_cohorts, pooled
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.protocols import SegmentationData, Segmenter
 from cmda_core.pseudolabels import (
@@ -54,11 +54,24 @@ def self_training_stages(workshop: Workshop, inputs: tuple[str, ...]) -> list[St
         folder = workshop.folder.stage(FOLDER, student)
         label = partial(pseudo_label, teacher=teacher, student=student)
         taught_by = ("prepare", f"train-segmenter:{teacher}")
-        stages.append(Stage("pseudo-label", folder, facts, taught_by, label, student))
+        stages.append(
+            Stage("pseudo-label", folder, facts, taught_by, label, student, plugin=chosen.label)
+        )
         own = workshop.folder.stage("segmenter", student)
         train = partial(train_student, student=student)
         after = (*inputs, f"pseudo-label:{student}")
-        stages.append(Stage("train-segmenter", own, chosen.identity, after, train, student, chosen.check))
+        stages.append(
+            Stage(
+                "train-segmenter",
+                own,
+                chosen.identity,
+                after,
+                train,
+                student,
+                chosen.check,
+                plugin=chosen.label,
+            )
+        )
     return stages
 
 
@@ -93,11 +106,9 @@ def train_student(workshop: Workshop, folder: Path, *, student: str) -> None:
     """Train a segmenter on what its teacher learnt from, and on the scans that the teacher labelled."""
     chosen, settings = workshop.plan.segmenter, workshop.plan.experiment.self_training
     labelled = Cohort.load(workshop.folder.stage(FOLDER, student) / _COHORT)
-    segmenter = chosen.offer.build(chosen.config, workshop.task)
     ignore = ignore_label(workshop.task) if ignores(settings) else None
-    cases = pooled([*method_cohorts(workshop), labelled])
-    segmenter.fit(SegmentationData(cases, ignore), workshop.run(folder))
-    save_model(segmenter, folder)
+    data = SegmentationData(pooled([*method_cohorts(workshop), labelled]), ignore)
+    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
 
 
 def describe_verdicts(student: str, verdicts: Sequence[Verdict]) -> list[str]:
@@ -118,7 +129,7 @@ def _label_case(workshop: Workshop, segmenter: Segmenter, case: Case, folder: Pa
     if record.exists():  # by an attempt that was interrupted later
         return PseudoLabel(case=case.id, **json.loads(record.read_text(encoding="utf-8")))
     volume = read_volume(case.image, case.modality, case.id)
-    segmentation = checked_segmentation(segmenter, volume, workshop.plan.segmenter.offer.name)
+    segmentation = checked_segmentation(segmenter, volume, workshop.task, workshop.plan.segmenter.label)
     labels, found = make_pseudo_label(segmentation, workshop.task, workshop.plan.experiment.self_training)
     write_volume(_labels(folder, case), labels)
     # Last, because its presence says that the case is complete.

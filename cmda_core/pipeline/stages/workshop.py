@@ -13,6 +13,7 @@ from cmda_core.pipeline.chain import Chain
 from cmda_core.pipeline.folder import RunFolder
 from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import Chosen, Plan, StageName
+from cmda_core.pipeline.truth import held_out_files
 from cmda_core.progress import Progress
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
@@ -63,6 +64,11 @@ class Workshop:
         return self.goal.graders(self.plan) if self.goal else self.plan.graders
 
     @cached_property
+    def held_out(self) -> frozenset[str]:
+        """Files that only stages may open that may know the truth."""
+        return held_out_files(self.plan.experiment.data.reference, self.dataset)
+
+    @cached_property
     def chain(self) -> Chain:
         """The models that earlier stages trained."""
         return Chain(self.plan, self.folder, self.runtime)
@@ -93,6 +99,8 @@ class Stage:
         entry: Tells apart stages of one name.
         check: Looks for what the work needs from this machine and of the source cases; called before the
             first stage works.
+        may_know: Whether the work may open the held-out reference.
+        plugin: Kind and name of the plugin that does most of the work, if one does.
     """
 
     name: StageName
@@ -102,6 +110,8 @@ class Stage:
     work: Callable[[Workshop, Path], None]
     entry: str | None = None
     check: Callable[[Cohort], None] | None = None
+    may_know: bool = False
+    plugin: str = ""
 
     @property
     def key(self) -> str:

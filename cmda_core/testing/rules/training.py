@@ -51,13 +51,13 @@ def leaves_the_process_alone(subject: Subject) -> None:
 
 
 def reads_no_target_labels(subject: Subject) -> None:
-    """`fit` does not open the labels of the target cohort, whatever its cases name."""
+    """`fit` does not open the labels of the target cohort, even where they lie near its images."""
     hidden = subject.work / "data" / HIDDEN
     opened = [path for path in subject.trained.traces.read if path.is_relative_to(hidden)]
     expect(
         not opened,
         f"fit() opened {opened[0] if opened else ''}.",
-        "Use data.target.images_alone(): the target has no labels in this task.",
+        "Open what the cases of data.target name, and no more: the target has no labels in this task.",
     )
 
 

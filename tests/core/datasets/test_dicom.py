@@ -121,7 +121,7 @@ def test_series_lie_where_itk_places_them(collection: Path, scanned: list[Scanne
 def test_a_missing_slice_is_noticed(collection: Path, scanned: list[Scanned]) -> None:
     files = slices(collection, scanned[0].plan)
 
-    with pytest.raises(GeometryError, match=r"slices 4 and 5 are 4\.00 mm apart, the others 2\.00 mm"):
+    with pytest.raises(GeometryError, match=r"slices 4 and 5 .* are 4\.00 mm apart, the others 2\.00 mm"):
         read_series([*files[:4], *files[5:]], "ceT1", "case")
 
 

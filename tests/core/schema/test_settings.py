@@ -53,7 +53,7 @@ def test_nested_key_gets_a_suggestion() -> None:
         parse_settings(Experiment, {"runtime": {"device_": "cpu"}}, "x")
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- a", "got list")])
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- a", "got a list")])
 def test_unreadable_yaml(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)

@@ -154,7 +154,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(content)
 
-    with pytest.raises(DataError, match="not a readable NIfTI file"):
+    with pytest.raises(DataError, match=r"not a (readable )?NIfTI file|an empty file"):
         read_volume(path, "ceT1")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cmda_core.protocols import GradingCase
@@ -15,7 +16,9 @@ from cmda_koosnet.sampling import (
 
 
 def subjects(kinds: list[tuple[str, int | None]]) -> list[GradingCase]:
-    return [GradingCase("a", "a", {}, Path(), real, grade) for real, grade in kinds]
+    return [
+        GradingCase("a", f"p{number}", {}, Path(), real, grade) for number, (real, grade) in enumerate(kinds)
+    ]
 
 
 def test_a_pooled_epoch_visits_every_subject_and_no_batch_holds_one_twice() -> None:
@@ -53,6 +56,17 @@ def test_groups() -> None:
     assert graded_groups(cases) == [[2], [0, 4]]
     assert ungraded_groups(cases) == [[3], [1]]
     assert ungraded_groups({0: cases[0]}) == []
+
+
+def test_folds_leave_out_all_scans_of_a_subject() -> None:
+    kinds = [("ceT1", 1), ("ceT1", 2), ("ceT1", 1), ("ceT1", 2), ("ceT1", 2), ("hrT2", None)]
+    people = ["anna", "anna", "bob", "carl", "carl", "bob"]
+    cases = [replace(case, subject=who) for case, who in zip(subjects(kinds), people, strict=True)]
+    for fold in range(2):
+        kept = without_fold(cases, fold, 2, seed=0)
+        assert {case.subject for case in kept.values()}.isdisjoint(
+            case.subject for position, case in enumerate(cases) if position not in kept
+        )
 
 
 def test_folds_leave_out_each_graded_case_once_and_no_other() -> None:

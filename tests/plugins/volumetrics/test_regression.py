@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from cmda_volumetrics import selection
 from cmda_volumetrics.regression import Kind, fit_regression
 from cmda_volumetrics.selection import STRENGTHS, select_strength
 
@@ -76,14 +79,34 @@ def test_a_constant_or_unknown_feature_has_no_say() -> None:
 
 def test_the_chosen_strength_is_one_of_those_tried_and_the_same_each_time() -> None:
     features, grades = samples(noise=3.0)
+    people = [f"p{number}" for number in range(len(grades))]
     chosen = [
-        select_strength("ordinal", features, grades, folds=4, decision="median", seed=1) for _ in range(2)
+        select_strength("ordinal", features, grades, people, folds=4, decision="median", seed=1)
+        for _ in range(2)
     ]
     assert chosen[0] == chosen[1]
     assert chosen[0] in STRENGTHS
 
 
-def test_nothing_is_held_out_of_a_grade_with_one_case() -> None:
+def test_nothing_is_held_out_of_a_grade_with_one_subject() -> None:
     features, grades = samples()
-    strength = select_strength("logistic", features[11:], grades[11:], folds=4, decision="argmax", seed=0)
+    people = ["same" if grade == grades[-1] else f"p{number}" for number, grade in enumerate(grades)]
+    strength = select_strength("logistic", features, grades, people, folds=4, decision="argmax", seed=0)
     assert strength == 1.0
+
+
+def test_scans_of_a_subject_are_held_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, grades = samples()
+    features, grades = np.repeat(features, 2, axis=0), np.repeat(grades, 2)
+    people = [f"p{number // 2}" for number in range(len(grades))]
+    learnt: list[int] = []
+
+    def fit(kind: Kind, kept: np.ndarray, *rest: Any) -> Any:
+        counts = np.unique(kept, axis=0, return_counts=True)[1]
+        learnt.append(len(kept))
+        assert (counts == 2).all()
+        return fit_regression(kind, kept, *rest)
+
+    monkeypatch.setattr(selection, "fit_regression", fit)
+    select_strength("ordinal", features, grades, people, folds=3, decision="median", seed=0)
+    assert max(learnt) < len(grades)
