@@ -54,9 +54,7 @@ def self_training_stages(workshop: Workshop, inputs: tuple[str, ...]) -> list[St
         folder = workshop.folder.stage(FOLDER, student)
         label = partial(pseudo_label, teacher=teacher, student=student)
         taught_by = ("prepare", f"train-segmenter:{teacher}")
-        stages.append(
-            Stage("pseudo-label", folder, facts, taught_by, label, student, plugin=chosen.label)
-        )
+        stages.append(Stage("pseudo-label", folder, facts, taught_by, label, student, plugin=chosen.label))
         own = workshop.folder.stage("segmenter", student)
         train = partial(train_student, student=student)
         after = (*inputs, f"pseudo-label:{student}")

@@ -164,7 +164,7 @@ def test_broken_tables_of_grades(predictions, reference, text, message):
 def test_another_grid_is_refused(predictions, reference):
     affine = np.diag([0.6, 0.8, 1.5, 1.0])
     write_volume(predictions / f"{CASES[0]}_Label.nii.gz", head(affine=affine))
-    with pytest.raises(GeometryError, match=f"prediction of {CASES[0]}"):
+    with pytest.raises(GeometryError, match=rf"mine/{CASES[0]}_Label.nii.gz: lies up to"):
         evaluate_folders(predictions, reference, Task())
 
 

@@ -46,7 +46,7 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("translater: {plugin: msf-net}", "Did you mean 'translator'"),
-        ("preset: demoo", "no preset named 'demoo'"),
+        ("preset: demoo", "no preset is named 'demoo'"),
         ("- a list", "expected 'key: value' lines"),
         ("a: [", "not valid YAML"),
         ("runtime: {seed: -1}", "runtime.seed = -1"),

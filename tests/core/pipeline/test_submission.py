@@ -94,6 +94,7 @@ def test_scans_of_2023_are_called_t2(
     settings = yaml.safe_load((run / "experiment.yaml").read_text())
     settings["task"] = THREE.model_dump()
     (run / "experiment.yaml").write_text(yaml.safe_dump(settings))
+    (run / "segmenter" / "toy" / "model" / "toy.json").write_text("[30, 3]")
     (inputs / f"{NAME}_hrT2.nii.gz").rename(inputs / f"{NAME}_{ending}.nii.gz")
     out = tmp_path / "output"
     segment_files(run, inputs, out, challenge="2023", registry=registry, progress=Silent())
