@@ -1,4 +1,4 @@
-"""Cases as nnU-Net sees them: arrays, the fingerprint of the cohort, preprocessed cases, folds.
+"""Cases as nnU-Net sees them: arrays, the fingerprint of the cohort, preprocessed cases.
 
 nnU-Net's arrays are ``(C, K, J, I)`` and its spacings run in the same order. The prepared volumes are
 read as they lie: nothing is copied into nnU-Net's raw format, and its pickled properties are replaced
@@ -158,31 +158,6 @@ class PreprocessedCases:
         if self._annotated:
             locations[self._annotated] = locations.pop(_ANNOTATED, voxels[:0])
         return image, labels, None, {"class_locations": locations}
-
-
-def split_subjects(cohort: Cohort, count: int) -> list[tuple[list[str], list[str]]]:
-    """Training and validation cases of each fold; all cases of a subject are on one side.
-
-    Subjects are shuffled by a fixed seed, as nnU-Net does, so that folds do not depend on the run.
-
-    Raises:
-        DataError: If there are fewer subjects than folds.
-    """
-    subjects = sorted({case.subject for case in cohort})
-    if len(subjects) < count:
-        raise DataError(
-            f"cohort {cohort.name!r}: {len(subjects)} subjects cannot be split into {count} folds. "
-            "Set segmenter.fold_count to fewer, or segmenter.folds to 'all'."
-        )
-    shuffled = np.random.default_rng(12345).permutation(np.array(subjects, dtype=object))
-    parts = [set(shuffled[index::count]) for index in range(count)]
-    return [
-        (
-            [case.id for case in cohort if case.subject not in part],
-            [case.id for case in cohort if case.subject in part],
-        )
-        for part in parts
-    ]
 
 
 def _analyse(case: Case, samples: int, ignore: int | None) -> dict[str, Any]:

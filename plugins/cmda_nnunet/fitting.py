@@ -14,10 +14,10 @@ from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.dataset import (
     dataset_description,
     preprocess,
-    split_subjects,
     write_description,
     write_fingerprint,
 )
+from cmda_nnunet.folds import split_subjects
 from cmda_nnunet.model import Model
 from cmda_nnunet.planning import data_folder, make_plans
 from cmda_nnunet.trainer import Fold, Split

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cmda_core.hookspecs import SegmenterOffer, hookimpl
 from cmda_core.protocols import Segmenter
-from cmda_core.schema import Task
+from cmda_core.schema import Cohort, Task
 from cmda_nnunet.config import NnUnetConfig
 
 
@@ -23,6 +23,13 @@ def load(folder: Path) -> Segmenter:
     return NnUnetSegmenter.load(folder)
 
 
+def check(config: NnUnetConfig, source: Cohort) -> None:
+    from cmda_nnunet.folds import subjects_of
+
+    if config.folds != "all":
+        subjects_of(source, config.fold_count)
+
+
 @hookimpl
 def offer_segmenters() -> Iterable[SegmenterOffer]:
     return [
@@ -32,6 +39,7 @@ def offer_segmenters() -> Iterable[SegmenterOffer]:
             config=NnUnetConfig,
             build=build,
             load=load,
+            check=check,
             ignores_voxels=True,
             tiny={
                 "folds": "all",

@@ -29,7 +29,7 @@ SOURCE, TARGET, TEST = 4, 2, 2
 ONE_EPOCH = {
     "translator.epochs": "1",
     "translator.perceptual": "off",
-    "segmenter.folds": "[0]",
+    "segmenter.folds": "all",
     "segmenter.epochs": "1",
     "segmenter.iterations_per_epoch": "2",
     "segmenter.validation_iterations": "1",

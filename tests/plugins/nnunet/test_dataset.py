@@ -10,6 +10,8 @@ from cmda_core.errors import ConfigError, DataError
 from cmda_core.schema import Case, Cohort, Task, parse_settings
 from cmda_core.volumes import LabelVolume, Volume, read_labels, write_volume
 from cmda_nnunet.config import NnUnetConfig
+from cmda_nnunet.folds import split_subjects
+from cmda_nnunet.plugin import check
 from cmda_nnunet.surroundings import environment, nnunet_surroundings
 
 with environment({"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}):
@@ -19,7 +21,6 @@ with environment({"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}):
         labels_of,
         preprocess,
         properties_of,
-        split_subjects,
         to_array,
         write_description,
         write_fingerprint,
@@ -52,9 +53,13 @@ def test_both_modalities_of_a_subject_are_on_one_side() -> None:
         assert 4 <= len(validation) <= 6
 
 
-def test_too_few_subjects_for_the_folds(cohort: Cohort) -> None:
+def test_too_few_subjects_for_the_folds_are_found_before_anything_is_trained(cohort: Cohort) -> None:
     with pytest.raises(DataError, match="3 subjects cannot be split into 5 folds"):
         split_subjects(cohort, 5)
+    with pytest.raises(DataError, match="3 subjects cannot be split into 5 folds"):
+        check(NnUnetConfig(), cohort)
+    check(NnUnetConfig(fold_count=3), cohort)
+    check(NnUnetConfig(folds="all"), cohort)
 
 
 def test_cases_without_labels_are_refused(cohort: Cohort) -> None:
