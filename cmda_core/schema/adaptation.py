@@ -20,6 +20,11 @@ class IntensityAugmentation(PluginConfig):
     """What the signal of the structures is multiplied by; each factor makes copies of its own. Choi: 0.5.
     Empty: no copies."""
 
+    mode: Literal["scale", "paint"] = "scale"
+    """``scale`` (Choi): multiplies the signal of the structures. ``paint``: they get an even signal with
+    soft edges instead, the factor times the median signal of the scan, so that nothing is left of how the
+    translator rendered them."""
+
     spread: float = Field(default=0.0, ge=0, le=1)
     """Each copy draws its factor evenly from ``factor * (1 - spread)`` to ``factor * (1 + spread)``."""
 

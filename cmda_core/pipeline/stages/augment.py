@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from cmda_core.errors import DataError
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.schema import Case, Cohort, IntensityAugmentation
 from cmda_core.volumes import LabelVolume, Volume, read_labels, read_volume, write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP
+
+FWHM_TO_SIGMA = 0.425
+DARK = 0.1
+"""Signals below a twentieth of the range are air and bone."""
 
 _COHORT = "source.json"
 
@@ -45,7 +50,7 @@ def augment(workshop: Workshop, folder: Path) -> None:
     cases = []
     with workshop.progress.task("augment", len(copies)) as advance:
         for original, number, factor in copies:
-            cases.append(_write_copy(original, number, factor, labels, folder))
+            cases.append(_write_copy(original, number, factor, labels, settings.mode, folder))
             advance(1)
     Cohort(name="source (augmented)", cases=tuple(cases)).save(folder / _COHORT)
 
@@ -93,13 +98,36 @@ def with_signal(image: Volume, labels: LabelVolume, changed: list[int], factor: 
     return image.with_voxels(voxels)
 
 
-def _write_copy(original: Case, number: int, factor: float, labels: list[int], folder: Path) -> Case:
+def with_paint(image: Volume, labels: LabelVolume, changed: list[int], factor: float) -> Volume:
+    """Give structures an even signal, as if they were of one tissue.
+
+    Args:
+        image: Intensities in [-1, 1]; -1 is no signal.
+        labels: On the grid of ``image``.
+        changed: Label values of the structures.
+        factor: Of the median signal of what is not dark in the image.
+
+    Returns:
+        Intensities in [-1, 1]; edges are as soft as by a point spread of one voxel (FWHM).
+    """
+    inside = np.isin(labels.voxels, changed).astype(np.float32)
+    cover = gaussian_filter(inside, FWHM_TO_SIGMA)
+    signal = image.voxels + 1
+    tissue = signal[signal > DARK]
+    level = np.float32(factor * (np.median(tissue) if tissue.size else 0))
+    return image.with_voxels(np.clip(signal + cover * (level - signal) - 1, -1, 1).astype(np.float32))
+
+
+def _write_copy(
+    original: Case, number: int, factor: float, labels: list[int], mode: str, folder: Path
+) -> Case:
     name = f"{original.id}_signal{number}"
     path = folder / f"{name}_{original.modality}.nii"
     if not path.exists():
         if original.labels is None:
             raise DataError(f"case {original.id}: has no labels, so the signal of no structure can change.")
         image = read_volume(original.image, original.modality, original.id)
-        copy = with_signal(image, read_labels(original.labels, original.id), labels, factor)
+        change = with_paint if mode == "paint" else with_signal
+        copy = change(image, read_labels(original.labels, original.id), labels, factor)
         write_volume(path, copy, step=INTENSITY_STEP)
     return original.model_copy(update={"id": name, "image": path})

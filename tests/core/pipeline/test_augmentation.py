@@ -11,7 +11,7 @@ import pytest
 
 from cmda_core.errors import ConfigError
 from cmda_core.pipeline import run_experiment
-from cmda_core.pipeline.stages.augment import choose_copies, with_signal
+from cmda_core.pipeline.stages.augment import choose_copies, with_paint, with_signal
 from cmda_core.progress import Silent
 from cmda_core.registry import Registry
 from cmda_core.schema import Case, Cohort, Experiment, IntensityAugmentation
@@ -50,6 +50,24 @@ def test_the_signal_of_the_structures_alone_is_multiplied(factor: float) -> None
         assert found.voxels[at] == pytest.approx(expected, abs=1e-6)
     assert found.voxels.dtype == np.float32
     np.testing.assert_array_equal(image.voxels, before)
+
+
+def test_painted_structures_are_even_with_soft_edges() -> None:
+    draw = np.random.default_rng(1)
+    voxels = draw.uniform(-0.4, 0.4, (20, 20, 20)).astype(np.float32)
+    voxels[:, :, :5] = -1  # air, which is not counted
+    labels = np.zeros(voxels.shape, np.uint8)
+    labels[6:14, 6:14, 8:16] = 1
+    image = Volume(voxels, np.eye(4), "hrT2", "anna")
+
+    found = with_paint(image, LabelVolume(labels, np.eye(4), "anna"), [1], 0.8).voxels
+
+    level = 0.8 * np.median(voxels[:, :, 5:] + 1) - 1
+    np.testing.assert_allclose(found[8:12, 8:12, 10:14], level, atol=1e-3)
+    np.testing.assert_allclose(found[:4], voxels[:4], atol=1e-6)
+    edge = found[5, 10, 12] - voxels[5, 10, 12]  # one voxel outside: a part of the way
+    assert 0.02 < edge / (level - voxels[5, 10, 12]) < 0.3
+    assert found.dtype == np.float32
 
 
 def test_share_and_spread_are_drawn_by_the_seed_and_the_factor_s_number() -> None:
