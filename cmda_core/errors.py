@@ -10,6 +10,7 @@ CmdaError
 │   └── ModalityError      a volume is of another modality than is asked for
 ├── NotTrainedError        inference was asked of a model without weights
 ├── RunError               a run folder cannot be used
+├── ResourceError          this machine has not enough memory or processes
 └── OutputError            a result cannot be written
 
 The command line prints the message of a CmdaError and exits with status 1. Any other exception is
@@ -55,6 +56,10 @@ class NotTrainedError(CmdaError):
 
 class RunError(CmdaError):
     """A run folder cannot be used."""
+
+
+class ResourceError(CmdaError):
+    """This machine has not enough memory or processes."""
 
 
 class OutputError(CmdaError):

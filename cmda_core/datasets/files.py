@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 HELD_OUT = "reference"
@@ -16,6 +17,14 @@ def walk(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def named(root: Path, pattern: str) -> list[Path]:
+    """Files below a folder whose name fits a pattern such as ``infos*.csv``, in order of their paths.
+
+    Hidden ones are left out: they are what a process is just writing, or what macOS leaves beside files.
+    """
+    return sorted(path for path in walk(root) if fnmatchcase(path.name, pattern))
 
 
 def scans_below(root: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
+from cmda_core.files import writing
 from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.plan import Plan
 from cmda_core.protocols import Grader, Preprocessor, Segmenter, SharedEncoder, Translator
@@ -99,13 +100,20 @@ class Saved(Protocol):
 
 
 def save_model(model: Saved, stage: Path) -> None:
-    """Save a fitted plugin into its stage's folder, whole or not at all."""
-    partial, final = stage / f".{MODEL}", stage / MODEL
-    for folder in (partial, final):
-        if folder.exists():
-            shutil.rmtree(folder)
+    """Save a fitted plugin into its stage's folder, whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    partial, final, replaced = stage / f".{MODEL}", stage / MODEL, stage / f".{MODEL}.replaced"
+    for folder in (partial, replaced):
+        shutil.rmtree(folder, ignore_errors=True)
     model.save(partial)
-    partial.rename(final)
+    with writing(final):
+        if final.exists():  # moved and not deleted: half a model must not be taken for a whole one
+            final.rename(replaced)
+        partial.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def torch_device(runtime: Runtime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmda_core.errors import DataError
+from cmda_core.files import real_path
 from cmda_core.schema import Case, Task
 from cmda_core.volumes.nifti import case_name
 
@@ -81,4 +82,4 @@ def _scan(path: Path, endings: dict[str, str], modality: str) -> Case:
         if name.endswith(ending) and name != ending:
             modality, name = known, name.removesuffix(ending)
             break
-    return Case(id=name, subject=name, modality=modality, image=path.resolve())
+    return Case(id=name, subject=name, modality=modality, image=real_path(path))

@@ -65,7 +65,7 @@ def read_trainings(run: Path) -> list[Training]:
     """
     trainings = []
     for stage in STAGES:
-        for path in sorted((run / stage).rglob("*.csv")):
+        for path in sorted((run / stage).rglob("[!.]*.csv")):
             if _is_log(path):
                 name = path.relative_to(run).with_suffix("").as_posix().removesuffix("/training")
                 trainings.append(Training(name, read_curves(path)))

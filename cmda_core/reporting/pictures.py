@@ -72,7 +72,7 @@ def draw_segmentations(run: FinishedRun, folder: Path) -> Gallery:
     names = {
         path.name.removesuffix("_Label.nii.gz")
         for some in predictions.values()
-        for path in some.glob("*_Label.nii.gz")
+        for path in some.glob("[!.]*_Label.nii.gz")
     }
     if not names:
         return Gallery((), ("No scan has been segmented yet.",))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmda_core.errors import CmdaError, ConfigError
-from cmda_core.files import write_text
+from cmda_core.files import real_path, write_text
 from cmda_core.pipeline.experiments import load_experiment
 from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import make_plan
@@ -144,12 +144,12 @@ def _experiment(
         f"runtime.seed={seed}",
         "baselines.source_only=false",
         "baselines.graders=[]",
-        f"name={json.dumps(entry.name)}",
+        f"name={json.dumps(entry.name, ensure_ascii=False)}",
     ]
     if benchmark.phantom is not None:
-        data = (out / DATA).resolve()
-        own.append(f"data.root={json.dumps(str(data))}")
-        own.append(f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'))}")
+        data = real_path(out / DATA)
+        own.append(f"data.root={json.dumps(str(data), ensure_ascii=False)}")
+        own.append(f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'), ensure_ascii=False)}")
     try:
         return load_experiment(
             benchmark.base, layers=[benchmark.settings, entry.settings], overrides=[*overrides, *own]
