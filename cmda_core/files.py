@@ -32,7 +32,7 @@ _HINTS = DISK_ERRORS | {
     errno.EACCES: "Ask for the permission to write there, or choose another folder.",
     errno.EPERM: "Ask for the permission to write there, or choose another folder.",
     errno.ENAMETOOLONG: "Choose a folder with a shorter path, or shorten the names of the cases.",
-    errno.ELOOP: "A symbolic link leads to itself: choose another folder.",
+    errno.ELOOP: "A symbolic link on the way leads to itself: mend the link.",
     errno.EMFILE: "Raise the limit of open files (ulimit -n).",
 }
 _TEMPORARY = re.compile(r"\.\d+\..+")
@@ -124,15 +124,20 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def real_path(path: Path) -> Path:
-    """The absolute path, without symbolic links.
+    """The absolute path, without symbolic links; there need be nothing.
 
     Raises:
-        DataError: If a link leads to itself.
+        DataError: If a link leads to itself, or the system takes no such path.
     """
     try:
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: what Python 3.11 and 3.12 say of a loop
+        real = path.resolve()
+        real.exists()
+    except RuntimeError as error:  # what Python 3.11 and 3.12 say of a loop
         raise DataError(f"{path}: a symbolic link on the way leads to itself. Mend the link.") from error
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "Is it the right one?")
+        raise DataError(f"{path}: no such path can be ({error.strerror}). {hint}") from error
+    return real
 
 
 def not_written(path: Path | str, error: OSError) -> OutputError:

@@ -55,6 +55,12 @@ class WorkFolder:
             RunError: If the folder holds something else.
             OutputError: If it cannot be made.
         """
+        try:
+            str(self.root).encode()
+        except UnicodeEncodeError as error:  # safetensors, for one, cannot write there
+            raise RunError(
+                f"{self.root}: the name is not valid UTF-8. Choose another folder for the {self.noun}."
+            ) from error
         if self.root.is_file():
             raise RunError(f"{self.root}: is a file. Choose a folder for the {self.noun}.")
         if self.root.is_dir() and not (self.root / self.mark).exists():

@@ -62,7 +62,7 @@ def require_unique(scans: Sequence[Case]) -> None:
 
 
 def _files(inputs: Path) -> list[Path]:
-    if not inputs.exists():
+    if not real_path(inputs).exists():
         raise DataError(f"{inputs}: no such file or folder.")
     if not inputs.is_dir():
         return [inputs]

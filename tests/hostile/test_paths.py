@@ -13,7 +13,7 @@ import cmda_toy
 import pytest
 
 from cmda_core.datasets.files import walk
-from cmda_core.errors import DataError, OutputError
+from cmda_core.errors import DataError, RunError
 from cmda_core.pipeline import load_experiment
 from cmda_core.pipeline.inference import segment_files
 from cmda_core.progress import Silent
@@ -42,10 +42,11 @@ def test_a_whole_run_below_such_a_folder(run_toys: Callable[..., Any], tmp_path:
 
 
 def test_too_long_a_path_is_told(run_toys: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"File name too long.*shorter path"):
-        run_toys(tmp_path / ("x" * 300))
-    with pytest.raises(OutputError, match=r"File name too long.*shorter path"):
-        run_toys(tmp_path.joinpath(*["y" * 200] * 25))
+    for path in (tmp_path / ("x" * 300), tmp_path.joinpath(*["y" * 200] * 25)):
+        with pytest.raises(DataError, match=r"File name too long.*shorter path"):
+            run_toys(path)
+        with pytest.raises(DataError, match=r"File name too long.*shorter path"):
+            run_toys(tmp_path / "run", path)
 
 
 def test_a_link_that_leads_to_itself(run_toys: Callable[..., Any], tmp_path: Path, dataset: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_link_that_leads_to_itself(run_toys: Callable[..., Any], tmp_path: Pat
         run_toys(tmp_path / "run", tmp_path / "loop")
     run = tmp_path / "run"
     run_toys(run)
-    with pytest.raises(DataError, match=r"loop: no such file"):
+    with pytest.raises(DataError, match=r"loop"):
         segment_files(run, tmp_path / "loop", tmp_path, registry=cmda_toy.registry(), progress=Silent())
 
 
@@ -85,8 +86,9 @@ def test_names_that_a_terminal_cannot_show_are_printed_as_escapes(tmp_path: Path
 
 def test_a_folder_whose_name_is_no_text(run_toys: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
-    with pytest.raises((DataError, OutputError), match="UTF-8"):
+    with pytest.raises(RunError, match="not valid UTF-8"):
         run_toys(folder / "run")
+    assert not folder.exists()
     cmda_toy.write_dataset(folder / "scans")
-    with pytest.raises((DataError, OutputError), match="UTF-8"):
-        run_toys(tmp_path / "run", folder / "scans")
+    run_toys(tmp_path / "run", folder / "scans")
+    assert load_experiment(str(tmp_path / "run" / "experiment.yaml")).data.root == folder / "scans"

@@ -91,7 +91,7 @@ def experiment(scans: Path) -> Path:
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if path.exists():
             return
         assert process.poll() is None, "ended early"
