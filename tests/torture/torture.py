@@ -32,8 +32,8 @@ from whole_files import Inspector, differences, watch
 
 from cmda_core.pipeline.journal import Journal
 
-ATTEMPTS = 10
-"""Kills per run that the intervals aim at: a tenth of what the run takes undisturbed, on average."""
+KILLS_PER_RUN = 30
+"""On average a run is left alone for such a share of what it takes undisturbed."""
 
 SHORTEST_SECONDS = 0.02
 MODULES = (
@@ -101,7 +101,7 @@ def _torture(attempt: Callable[[], int], run: Path, seconds: float, draw: random
     watcher = _fork(lambda: watch(run, stop.exists, report), run.with_name("watch.log"))
     while not tally.finished:
         child = attempt()
-        patience = SHORTEST_SECONDS + draw.expovariate(ATTEMPTS / seconds)
+        patience = SHORTEST_SECONDS + draw.expovariate(KILLS_PER_RUN / seconds)
         if tally.kills.total() >= most:
             patience = float("inf")
         code = _wait(child, patience)
