@@ -11,7 +11,7 @@ import yaml
 TOYS = Path(__file__).parents[1] / "fixtures"
 
 
-def write_scans(root: Path, *, toys: bool) -> None:
+def write_scans(root: Path, *, toys: bool, jobs: int = 1) -> None:
     """Write the cohort, labels and grades included."""
     if toys:
         sys.path.insert(0, str(TOYS))
@@ -30,7 +30,7 @@ def write_scans(root: Path, *, toys: bool) -> None:
     }
     preset = Preset(8, 3, 2, 0.0, protocols)
     plans = plan_cohort(preset, source=None, target=None, test=None)
-    write_cohort(root, preset, plans, seed=5, jobs=1, progress=Silent())
+    write_cohort(root, preset, plans, seed=5, jobs=jobs, progress=Silent())
 
 
 def write_experiment(path: Path, root: Path, *, toys: bool) -> None:

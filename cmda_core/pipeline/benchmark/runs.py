@@ -7,12 +7,12 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmda_core.errors import CmdaError, ConfigError
-from cmda_core.files import real_path, write_text
+from cmda_core.errors import CmdaError, ConfigError, OutputError
+from cmda_core.files import real_path, write_text, writing
 from cmda_core.pipeline.experiments import load_experiment
 from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import make_plan
@@ -106,9 +106,9 @@ def do_run(
         registry: Finds the plugins; called in the process that does the work.
         progress: Where to show how far it has come.
     """
-    failure = run.folder / FAILURE
-    failure.unlink(missing_ok=True)
     try:
+        with writing(run.folder):
+            (run.folder / FAILURE).unlink(missing_ok=True)
         # Libraries print to stdout, which belongs to the tables of the process that started this one.
         with redirect_stdout(sys.stderr):
             summary = run_experiment(
@@ -129,7 +129,8 @@ def do_run(
 
 def _failed(run: BenchmarkRun, reason: str) -> Outcome:
     if run.folder.is_dir():
-        write_text(run.folder / FAILURE, f"{reason}\n\n{traceback.format_exc()}")
+        with suppress(OutputError):  # on a full disk the outcome alone tells
+            write_text(run.folder / FAILURE, f"{reason}\n\n{traceback.format_exc()}")
     return Outcome(run.entry, run.seed, run.folder, failure=reason)
 
 
