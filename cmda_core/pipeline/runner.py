@@ -15,7 +15,7 @@ from cmda_core.datasets.files import named
 from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError, OutputError
 from cmda_core.evaluation.references import References
-from cmda_core.files import DISK_ERRORS, not_written, write_json, write_text
+from cmda_core.files import DISK_ERRORS, not_written, real_path, write_json, write_text
 from cmda_core.interrupts import interruptible
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
@@ -240,7 +240,7 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
 
 def _check_reference(experiment: Experiment) -> None:
     reference = experiment.data.reference
-    if reference is not None and not reference.exists():
+    if reference is not None and not real_path(reference).exists():
         raise ConfigError(f"data.reference: {reference} is not there. Correct it, or leave it out.")
 
 
