@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from killed_workers import square_unless_killed
 from torch.utils.data import DataLoader
 
 from cmda_core.errors import ResourceError
@@ -28,15 +28,6 @@ class Notes(Silent):
 
     def note(self, message: str) -> None:
         self.lines.append(message)
-
-
-def square_unless_killed(number: int, once: Path | None, always: int | None, main: int) -> int:
-    """The square; kills its process, as the system does, if it is to, but not the one of the tests."""
-    if os.getpid() != main and (number == always or (number == 3 and once and not once.exists())):
-        if once:
-            once.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
 
 
 def squares(count: int, progress: Notes, *, once: Path | None = None, always: int | None = None) -> list[int]:

@@ -51,7 +51,7 @@ def test_jitter_is_no_growth(soak: ModuleType, samples: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "every"), [("memory_mb", 5), ("handles", 200), ("threads", 300), ("children", 300), ("files", 60)]
+    ("key", "every"), [("memory_mb", 5), ("handles", 200), ("threads", 100), ("children", 100), ("files", 30)]
 )
 def test_what_grows_is_named(soak: ModuleType, samples: list[Any], key: str, every: int) -> None:
     leaking = [replace(one, **{key: getattr(one, key) + n // every}) for n, one in enumerate(samples)]
