@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -42,9 +43,12 @@ class Batches(Dataset[Batch]):
         return batch
 
 
-def is_workers_death(error: RuntimeError) -> bool:
-    """Whether a worker process of torch's DataLoader died or ran out of shared memory.
+def workers_failed(error: Exception) -> bool:
+    """Whether worker processes of torch's DataLoader died or could not start, as without shared memory.
 
-    torch raises that in the main thread at whatever moment it hears of it.
+    torch raises a death in the main thread at whatever moment it hears of it. On a shared memory that is
+    too small for their semaphores the system says that no space is left; of a disk, what writes there has
+    said so in our words.
     """
-    return "DataLoader worker" in str(error)
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return full or (isinstance(error, RuntimeError) and "DataLoader worker" in str(error))

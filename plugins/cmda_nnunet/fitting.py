@@ -12,7 +12,7 @@ from cmda_core.errors import ConfigError
 from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Task
-from cmda_nnunet.batches import is_workers_death
+from cmda_nnunet.batches import workers_failed
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.dataset import (
     dataset_description,
@@ -72,13 +72,13 @@ def _train_fold(setup: FoldSetup, run: Run, advance: Advance) -> Weights:
 
     try:
         return train_fold(setup, run, tell)
-    except RuntimeError as error:
-        if not is_workers_death(error):
+    except (RuntimeError, OSError) as error:
+        if not (setup.workers and workers_failed(error)):
             raise
     run.progress.note(
-        "nnU-Net: an augmentation worker died, as when memory or shared memory (/dev/shm, docker's "
-        "--shm-size) is short. The training goes on from the last checkpoint without workers, to the same "
-        "result. segmenter.augmentation_workers=0 starts none."
+        "nnU-Net: an augmentation worker died or could not start, as when memory or shared memory "
+        "(/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint without "
+        "workers, to the same result. segmenter.augmentation_workers=0 starts none."
     )
     advance(-told)
     return train_fold(replace(setup, workers=0), run, advance)

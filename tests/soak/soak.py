@@ -52,7 +52,7 @@ the memory."""
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the process holds at a moment."""
+    """What the process holds at a moment; of its memory only its own, not files that are mapped."""
 
     seconds: float
     steps: int
@@ -142,11 +142,12 @@ def _soak(work: Path, seconds: float) -> list[Sample]:
 
 
 def _sample(seconds: float, steps: int, folder: Path) -> Sample:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    status = Path("/proc/self/status").read_text()
+    own_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
     return Sample(
         seconds=round(seconds, 1),
         steps=steps,
-        memory_mb=round(pages * os.sysconf("SC_PAGESIZE") / 2**20, 2),
+        memory_mb=round(own_kb / 1024, 2),
         handles=len(list(Path("/proc/self/fd").iterdir())),
         threads=len(list(Path("/proc/self/task").iterdir())),
         children=len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
