@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread per process: faster than two on a busy machine, and the same bits everywhere.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
-.PHONY: setup demo test test-slow check docs bench clean
+.PHONY: setup demo test test-slow torture soak check docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -30,6 +30,12 @@ test-slow: setup  ## Tests that take minutes
 
 bench: setup  ## Measured comparisons
 	$(TEST_ENV) $(BIN)/python -m pytest -m slow tests/benchmarks
+
+torture: setup  ## 200 SIGKILLs at random moments; TORTURE="--kills 20 --seed 3" for others
+	$(TEST_ENV) $(BIN)/python tests/torture/torture.py $(TORTURE)
+
+soak: setup  ## An hour of training in which nothing may grow; SOAK="--minutes 5" for less
+	$(TEST_ENV) $(BIN)/python tests/soak/soak.py $(SOAK)
 
 check: setup  ## Style, format, types, and pinned versions that are known to be bad
 	$(BIN)/ruff check .

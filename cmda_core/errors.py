@@ -11,6 +11,7 @@ CmdaError
 │   └── HeldOutError       what only the evaluation may know was about to reach a training
 ├── NotTrainedError        inference was asked of a model without weights
 ├── RunError               a run folder cannot be used
+├── ResourceError          this machine has not enough memory or processes
 └── OutputError            a result cannot be written
 
 The command line prints the message of a CmdaError and exits with status 1. Any other exception is
@@ -60,6 +61,10 @@ class NotTrainedError(CmdaError):
 
 class RunError(CmdaError):
     """A run folder cannot be used."""
+
+
+class ResourceError(CmdaError):
+    """This machine has not enough memory or processes."""
 
 
 class OutputError(CmdaError):

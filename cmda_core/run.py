@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmda_core.files import replacing
+from cmda_core.files import replacing, writing
 from cmda_core.progress import Progress, Silent
 from cmda_core.schema import Runtime
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+_LOG_HEADER = ("step", "key", "value")
 
 
 @dataclass
@@ -52,6 +56,9 @@ class Run:
     @cached_property
     def fabric(self) -> Fabric:
         """Lightning Fabric, launched on the run's device; torch threads are set as asked for."""
+        # Libraries that are imported here for the first time draw from Python's generator: what was
+        # seeded before must not depend on whether this is the first training of the process.
+        state = random.getstate()
         import torch
         from lightning.fabric import Fabric
 
@@ -63,6 +70,7 @@ class Run:
             precision=self.runtime.precision,
         )
         fabric.launch()
+        random.setstate(state)
         return fabric
 
     @property
@@ -77,24 +85,34 @@ class Run:
         return run
 
     def log(self, step: int, values: Mapping[str, float], name: str = "training") -> None:
-        """Append scalars to ``<name>.csv``: one ``step,key,value`` row each."""
-        path = self.folder / f"{name}.csv"
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as stream:
+        """Append scalars to ``<name>.csv``: one ``step,key,value`` row each.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        path = self._log(name)
+        with writing(path), path.open("a", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream, lineterminator="\n")
-            if new:
-                rows.writerow(["step", "key", "value"])
+            if not stream.tell():
+                rows.writerow(_LOG_HEADER)
             rows.writerows([step, key, repr(float(value))] for key, value in values.items())
 
     def rewind_log(self, step: int, name: str = "training") -> None:
-        """Drop what was logged after ``step``: an interrupted training does those steps again."""
-        path = self.folder / f"{name}.csv"
+        """Drop what was logged after ``step``: an interrupted training does those steps again.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        path = self._log(name)
         if not path.exists():
             return
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines[1:] if line.endswith("\n") and _step_of(line) <= step]
         with replacing(path) as temporary:
-            temporary.write_text("".join([*lines[:1], *kept]), encoding="utf-8")
+            temporary.write_text(",".join(_LOG_HEADER) + "\n" + "".join(kept), encoding="utf-8")
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.csv"
 
     def picture(self, name: str, pixels: NDArray[np.uint8]) -> None:
         """Save a picture as ``pictures/<name>.png``.
@@ -107,3 +125,9 @@ class Run:
 
         with replacing(self.folder / "pictures" / f"{name}.png") as temporary:
             Image.fromarray(pixels).save(temporary)
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; infinite where a crash or a failing disk left none to be read."""
+    number = line.split(",", 1)[0]
+    return int(number) if number.isdecimal() else math.inf

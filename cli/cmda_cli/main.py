@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -13,11 +14,17 @@ def main() -> None:
     # Read by OpenMP when torch is loaded. Threads that wait spinning for long slow a training down tenfold
     # where another process needs their core; threads that do not spin at all take twice the time alone.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from cmda_cli.app import app
-    from cmda_cli.output import print_error
-
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's alphabet lacks is printed as an escape: it must not end a run.
+            stream.reconfigure(errors="backslashreplace")
     try:
+        from cmda_cli.app import app
+        from cmda_cli.output import print_error
+
         app()
+    except KeyboardInterrupt:  # before or after the work of a command
+        sys.exit(130)
     except CmdaError as error:
         print_error(str(error))
         sys.exit(1)

@@ -15,6 +15,7 @@ from rich.console import Console
 from cmda_cli.output import print_note
 from cmda_cli.progress import BarProgress, LineProgress
 from cmda_core.errors import CmdaError, DataError
+from cmda_core.interrupts import interruptible
 from cmda_core.progress import Progress
 
 
@@ -27,11 +28,11 @@ def session(
     Args:
         verbose: Show what libraries log and warn of.
         debug: Show the traceback of an error before its message.
-        interrupted: Printed on Ctrl-C, which exits with status 130.
+        interrupted: Printed on Ctrl-C and SIGTERM, which exit with status 130.
     """
     try:
         # Libraries print to stdout, which belongs to the results.
-        with redirect_stdout(sys.stderr), _logging(verbose), _progress() as progress:
+        with redirect_stdout(sys.stderr), interruptible(), _logging(verbose), _progress() as progress:
             yield progress
     except KeyboardInterrupt:
         print_note(interrupted)

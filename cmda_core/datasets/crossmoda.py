@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cmda_core.datasets.dataset import Dataset
-from cmda_core.datasets.files import HELD_OUT, is_held_out, scans_below, walk
+from cmda_core.datasets.files import HELD_OUT, is_held_out, named, scans_below
 from cmda_core.datasets.grades import read_grades
 from cmda_core.datasets.years import SOURCE, TARGET, YEARS, Year
 from cmda_core.errors import DataError
@@ -74,10 +73,8 @@ def _find_files(root: Path, year: Year) -> Files:
 
 def _grades(root: Path) -> dict[str, int]:
     grades: dict[str, int] = {}
-    for path in sorted(walk(root)):
-        if not fnmatchcase(path.name, "infos*.csv") or HELD_OUT in path.name:
-            continue
-        if not is_held_out(path.relative_to(root)):
+    for path in named(root, "infos*.csv"):
+        if HELD_OUT not in path.name and not is_held_out(path.relative_to(root)):
             grades |= read_grades(path)
     return grades
 

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 HELD_OUT = "reference"
@@ -30,6 +31,14 @@ def _is_special(path: Path) -> bool:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
+
+
+def named(root: Path, pattern: str) -> list[Path]:
+    """Files below a folder whose name fits a pattern such as ``infos*.csv``, in order of their paths.
+
+    Hidden ones are left out: they are what a process is just writing, or what macOS leaves beside files.
+    """
+    return sorted(path for path in walk(root) if fnmatchcase(path.name, pattern))
 
 
 def scans_below(root: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from cmda_core.datasets.manifest import MANIFEST, read_manifest
 from cmda_core.datasets.split import check_cases
 from cmda_core.datasets.years import SOURCE, TARGET, YEARS
 from cmda_core.errors import DataError
+from cmda_core.files import real_path
 from cmda_core.schema import DataConfig, LabelScheme, Layout, Task, task_values
 
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -39,6 +40,7 @@ def read_dataset(config: DataConfig, task: Task = Task()) -> Dataset:  # noqa: B
             several fit it; or if a case occurs twice or is of another modality.
         ConfigError: If the label files lack a structure of the task.
     """
+    real_path(config.root)  # says what is wrong with one that cannot even be looked for
     layout = detect_layout(config.root) if config.layout == "auto" else config.layout
     try:
         dataset = _read(config, layout, task)

@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
 from cmda_core.datasets.labels import read_task_labels
@@ -34,7 +33,8 @@ from cmda_core.evaluation.tables import (
     summarise,
     write_table,
 )
-from cmda_core.files import write_json
+from cmda_core.files import real_path, write_json
+from cmda_core.parallel import each_case
 from cmda_core.schema import Task
 from cmda_core.volumes import read_labels, require_same_grid
 
@@ -112,7 +112,7 @@ def evaluate_folders(
         OutputError: If the tables cannot be written.
     """
     references = References.find(reference, values)
-    entry = predictions.resolve().name
+    entry = real_path(predictions).name
     table = predictions / GRADES_FILE
     graders = {entry: table} if table.is_file() else {}
     found, _ = find_predicted_labels(predictions, references.labels)
@@ -171,11 +171,12 @@ def evaluate_entries(
 def _score_all(
     found: Mapping[str, Path], references: References, task: Task, definition: Definition, jobs: int
 ) -> list[StructureScore]:
-    work = (
-        joblib.delayed(_score_files)(found.get(case), path, references.values, task, case, definition)
+    arguments = [
+        (found.get(case), path, references.values, task, case, definition)
         for case, path in references.labels.items()
-    )
-    return [score for of_case in joblib.Parallel(n_jobs=jobs)(work) for score in of_case]
+    ]
+    results = each_case(_score_files, arguments, names=list(references.labels), jobs=jobs, what="score")
+    return [score for of_case in results for score in of_case]
 
 
 def _score_files(

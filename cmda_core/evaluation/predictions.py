@@ -55,8 +55,8 @@ def find_predicted_labels(folder: Path, cases: Mapping[str, Path]) -> tuple[dict
         paths = [path for path in (folder / f"{case}{ending}" for ending in endings) if path.is_file()]
         if paths:
             found[case] = paths[0]
-    named = {label_case(path) for path in folder.glob("*_Label.nii*")}
-    return found, sorted(name for name in named if name is not None and name not in cases)
+    names = {label_case(path) for path in folder.glob("[!.]*_Label.nii*")}
+    return found, sorted(name for name in names if name is not None and name not in cases)
 
 
 def read_predicted_grades(path: Path) -> list[PredictedGrade]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmda_core.datasets.files import named
 from cmda_core.datasets.grades import read_grades
 from cmda_core.datasets.manifest import manifest_rows
 from cmda_core.errors import DataError
@@ -50,7 +51,7 @@ class References:
             labels, grades = _read_manifest(folder)
         elif folder.is_dir():
             labels, grades = _find_labels(folder), {}
-            for path in sorted(folder.rglob("infos_*.csv")):
+            for path in named(folder, "infos_*.csv"):
                 grades |= read_grades(path)
         else:
             raise DataError(f"{folder}: no such folder. Name the folder that holds the references.")
@@ -71,7 +72,7 @@ def label_case(path: Path) -> str | None:
 
 def _find_labels(folder: Path) -> dict[str, Path]:
     labels: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*_Label.nii*")):
+    for path in named(folder, "*_Label.nii*"):
         case = label_case(path)
         if case is None:
             continue

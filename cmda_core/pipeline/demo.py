@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmda_core.datasets.phantom import write_phantom
-from cmda_core.files import write_json
+from cmda_core.files import real_path, remove_leftovers, write_json
 from cmda_core.pipeline.experiments import load_experiment
 from cmda_core.pipeline.folder import RunFolder
 from cmda_core.pipeline.plan import make_plan
@@ -44,22 +44,29 @@ def run_demo(
     Raises:
         CmdaError: If a setting or the folder cannot be used.
     """
-    data = (folder / DATA).resolve()
+    data = real_path(folder / DATA)
     settings = [
         f"runtime.seed={seed}",
         *overrides,
-        f"data.root={json.dumps(str(data))}",
-        f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'))}",
+        f"data.root={json.dumps(str(data), ensure_ascii=False)}",
+        f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'), ensure_ascii=False)}",
     ]
     experiment = load_experiment("demo", overrides=settings)
     make_plan(experiment, registry)
-    RunFolder(folder / RUN).create()
+    run = RunFolder(folder / RUN)
+    run.create()
+    with run.locked():
+        _make_phantom(data, seed, experiment.runtime.jobs, progress)
+    return run_experiment(experiment, folder / RUN, registry=registry, progress=progress, fresh=fresh)
+
+
+def _make_phantom(data: Path, seed: int, jobs: int, progress: Progress) -> None:
     mark = {"preset": "demo", "seed": seed}
     if not _is_there(data / _MARK, mark):
         progress.note("phantom")
-        write_phantom(data, preset="demo", seed=seed, jobs=experiment.runtime.jobs, progress=progress)
+        remove_leftovers(data)
+        write_phantom(data, preset="demo", seed=seed, jobs=jobs, progress=progress)
         write_json(data / _MARK, mark)
-    return run_experiment(experiment, folder / RUN, registry=registry, progress=progress, fresh=fresh)
 
 
 def _is_there(path: Path, mark: dict[str, object]) -> bool:

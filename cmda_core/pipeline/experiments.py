@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from cmda_core.errors import ConfigError
-from cmda_core.files import is_there
+from cmda_core.files import is_there, real_path
 from cmda_core.schema import Experiment, apply_overrides, parse_settings, read_yaml
 from cmda_core.schema.names import plain_name
 from cmda_core.schema.settings import merge, shortened
@@ -80,7 +80,7 @@ def _read(source: str) -> dict[str, Any]:
         )
     values = read_yaml(path)
     if isinstance(values.get("data"), dict):
-        values["data"] = _absolute(values["data"], path.parent.resolve())
+        values["data"] = _absolute(values["data"], real_path(path.parent))
     base = values.pop("preset", None)
     if base is None:
         return values
@@ -134,7 +134,7 @@ def _resolved(experiment: Experiment) -> object:
     data = experiment.data
     return data.model_copy(
         update={
-            "root": Path(data.root).resolve(),
-            "reference": None if data.reference is None else Path(data.reference).resolve(),
+            "root": real_path(data.root),
+            "reference": None if data.reference is None else real_path(data.reference),
         }
     )

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
-from cmda_core.errors import DataError, NotTrainedError, OutputError, RunError
-from cmda_core.files import write_json
+from cmda_core.errors import DataError, NotTrainedError, RunError
+from cmda_core.files import not_written, real_path, remove_leftovers, write_json, writing
 from cmda_core.registry import Kind
 
 MODEL = "model"
@@ -36,6 +36,9 @@ class WorkFolder:
     Args:
         root: The folder; it is made by ``create`` and need not exist before.
 
+    Raises:
+        DataError: If a symbolic link on the way to it leads to itself.
+
     Attributes:
         mark: Name of the file that tells such a folder from others.
         noun: What it is called in messages.
@@ -45,7 +48,7 @@ class WorkFolder:
     noun: ClassVar[str]
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+        self.root = real_path(root)
 
     def create(self) -> None:
         """Make the folder, or take one that was made before.
@@ -54,6 +57,12 @@ class WorkFolder:
             RunError: If the folder holds something else.
             OutputError: If it cannot be made.
         """
+        try:
+            str(self.root).encode()
+        except UnicodeEncodeError as error:  # safetensors, for one, cannot write there
+            raise RunError(
+                f"{self.root}: the name is not valid UTF-8. Choose another folder for the {self.noun}."
+            ) from error
         if self.root.is_file():
             raise RunError(f"{self.root}: is a file. Choose a folder for the {self.noun}.")
         if self.root.is_dir() and not (self.root / self.mark).exists():
@@ -63,12 +72,8 @@ class WorkFolder:
                     f"{self.root}: is not a {self.noun}, and not empty (it holds {foreign[0]!r}). "
                     "Choose another folder."
                 )
-        try:
+        with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{self.root}: cannot be made ({error.strerror}). Choose another folder."
-            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -87,9 +92,7 @@ class WorkFolder:
                 "another folder."
             ) from None
         except OSError as error:
-            raise OutputError(
-                f"{self.root}: cannot be written to ({error.strerror}). Choose another folder."
-            ) from error
+            raise not_written(self.root, error) from error
         try:
             yield
         finally:
@@ -101,6 +104,13 @@ class RunFolder(WorkFolder):
 
     mark = "experiment.yaml"
     noun = "run"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process out, and remove what killed ones were writing."""
+        with super().locked():
+            remove_leftovers(self.root)
+            yield
 
     @property
     def experiment(self) -> Path:
@@ -178,8 +188,9 @@ class StageMark:
         if fresh or read_mark(self._folder).get("fingerprint") != self._fingerprint:
             if self._folder.exists():
                 # The mark goes first: a half-deleted folder must not look finished.
-                (self._folder / MARK).unlink(missing_ok=True)
-                shutil.rmtree(self._folder)
+                with writing(self._folder):
+                    (self._folder / MARK).unlink(missing_ok=True)
+                    shutil.rmtree(self._folder)
             self._write(finished=False, seconds=0.0)
 
     def pause(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cmda_core.errors import RunError
+from cmda_core.files import real_path
 from cmda_core.pipeline.bundle import is_bundle, opened_bundle
 from cmda_core.pipeline.chain import Chain, Models
 from cmda_core.pipeline.experiments import load_experiment
@@ -39,6 +40,7 @@ def opened_chain(
 
 @contextmanager
 def _opened(model: Path, registry: Registry) -> Iterator[tuple[Plan, Models]]:
+    real_path(model)  # says what is wrong with one that cannot even be looked for
     if is_bundle(model):
         with opened_bundle(model, registry) as opened:
             yield opened

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from cmda_core.errors import BrokenPluginError, ConfigError
+from cmda_core.files import writing
 from cmda_core.hookspecs import GraderOffer, Offer, PreprocessorOffer, SegmenterOffer, TranslatorOffer
 from cmda_core.pipeline.blame import blamed
 from cmda_core.pipeline.folder import MODEL
@@ -87,16 +88,20 @@ class Chosen(Generic[AnyOffer]):
 
         Raises:
             BrokenPluginError: If the plugin raises, or makes no folder.
+            OutputError: If the folder cannot be written.
         """
-        partial, final = stage / f".{MODEL}", stage / MODEL
-        for folder in (partial, final):
-            if folder.exists():
-                shutil.rmtree(folder)
+        partial, final, replaced = stage / f".{MODEL}", stage / MODEL, stage / f".{MODEL}.replaced"
+        for folder in (partial, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
         with blamed(self.label, "save"):
             model.save(partial)
         if not partial.is_dir():
             raise BrokenPluginError(f"{self.label}: save() made no folder. It writes all that load() needs.")
-        partial.rename(final)
+        with writing(final):
+            if final.exists():  # moved and not deleted: half a model must not be taken for a whole one
+                final.rename(replaced)
+            partial.rename(final)
+        shutil.rmtree(replaced, ignore_errors=True)
 
     def load(self, folder: Path, *more: object) -> Any:
         """A plugin that ``save`` wrote, of the protocol of its kind.

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 from cmda_core.datasets import Dataset, read_dataset
+from cmda_core.datasets.files import named
 from cmda_core.datasets.split import refuse_shared_subjects
 from cmda_core.datasets.twins import find_twins
 from cmda_core.environment import environment_facts
-from cmda_core.errors import ConfigError
+from cmda_core.errors import ConfigError, OutputError
 from cmda_core.evaluation.references import References
-from cmda_core.files import write_json, write_text
+from cmda_core.files import DISK_ERRORS, not_written, real_path, write_json, write_text
+from cmda_core.interrupts import interruptible
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import MARK, RunFolder, StageMark, file_facts, fingerprint
 from cmda_core.pipeline.goal import ORACLE, Goal
@@ -108,7 +107,7 @@ def run_experiment(
     workshop = Workshop(plan, run_folder, dataset, progress, goal)
     if workshop.graders and not can_be_graded(dataset.source):
         progress.note("the source cases have fewer than two Koos grades: no grader is trained")
-    with run_folder.locked(), _interruptible():
+    with interruptible(), run_folder.locked():
         planned = _planned(workshop, _wanted(_stages(workshop), until), fresh=fresh)
         for stage, _, to_do in planned:
             if to_do and stage.check is not None:
@@ -218,6 +217,7 @@ def _run_stages(
     workshop: Workshop, planned: list[Planned], store: StageStore | None, *, fresh: bool
 ) -> dict[str, float]:
     journal = Journal(workshop.folder.root / "journal.jsonl")
+    journal.rotate()
     for stage, mark, to_do in planned:
         if not to_do:
             journal.write(stage.key, "skipped")
@@ -252,9 +252,13 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
             stage.work(workshop, stage.folder)
     except BaseException as error:
         elapsed = time.monotonic() - start
-        mark.pause(elapsed)
         reason = str(error) or type(error).__name__
-        journal.write(stage.key, "failed", seconds=round(elapsed, 3), reason=reason)
+        with suppress(OutputError):  # on a full disk nobody can take notes: the error itself must be told
+            mark.pause(elapsed)
+            journal.write(stage.key, "failed", seconds=round(elapsed, 3), reason=reason)
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            # Plugins and libraries write files of their own.
+            raise not_written(error.filename or stage.folder, error) from error
         raise
     elapsed, peak = time.monotonic() - start, peak_memory_mb()
     mark.finish(elapsed, peak)
@@ -282,26 +286,9 @@ def _warn_of_twins(dataset: Dataset, progress: Progress) -> None:
         )
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, so that stages can leave their folders in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _check_reference(experiment: Experiment) -> None:
     reference = experiment.data.reference
-    if reference is not None and not reference.exists():
+    if reference is not None and not real_path(reference).exists():
         raise ConfigError(f"data.reference: {reference} is not there. Correct it, or leave it out.")
 
 
@@ -318,7 +305,7 @@ def _reference_facts(reference: Path | None) -> object:
         return None
     if reference.is_file():
         return file_facts([reference, *References.find(reference).labels.values()])
-    return file_facts(sorted(path for path in reference.rglob("*") if path.is_file()))
+    return file_facts(named(reference, "*"))
 
 
 def _summary(folder: RunFolder, seconds: dict[str, float]) -> RunSummary:

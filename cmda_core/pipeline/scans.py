@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmda_core.errors import DataError
+from cmda_core.files import real_path
 from cmda_core.schema import Case, Task
 from cmda_core.schema.names import plain_name
 from cmda_core.volumes.nifti import case_name
@@ -62,7 +63,7 @@ def require_unique(scans: Sequence[Case]) -> None:
 
 
 def _files(inputs: Path) -> list[Path]:
-    if not inputs.exists():
+    if not real_path(inputs).exists():
         raise DataError(f"{inputs}: no such file or folder.")
     if not inputs.is_dir():
         return [inputs]
@@ -86,4 +87,4 @@ def _scan(path: Path, endings: dict[str, str], modality: str) -> Case:
         plain_name(name)
     except ValueError as error:
         raise DataError(f"{path}: {error}. Results are named after it: rename the file.") from None
-    return Case(id=name, subject=name, modality=modality, image=path.resolve())
+    return Case(id=name, subject=name, modality=modality, image=real_path(path))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cmda_core.files import replacing_folder
+from cmda_core.files import replacing_folder, writing
 from cmda_core.pipeline.folder import read_mark
 from cmda_core.progress import Progress
 
@@ -36,11 +36,12 @@ class StageStore:
         The lock goes with its process, however that ends.
         """
         place = self._place(key, fingerprint)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f".{place.name}.lock"), poll_interval=0.5)
-        if not _at_once(lock):
-            progress.note(f"{key}: waiting for a run that computes the same")
-            lock.acquire()
+        with writing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(place.with_name(f".{place.name}.lock"), poll_interval=0.5)
+            if not _at_once(lock):
+                progress.note(f"{key}: waiting for a run that computes the same")
+                lock.acquire()
         try:
             yield
         finally:
@@ -72,6 +73,8 @@ class StageStore:
         place = self._place(key, fingerprint)
         if _finished(place, fingerprint):
             return
+        for leftover in place.parent.glob(f".*.{place.name}"):  # of a worker that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
         if place.exists():
             shutil.rmtree(place)
         _link(folder, place)

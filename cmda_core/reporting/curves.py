@@ -126,7 +126,7 @@ def read_logs(run: Path, entry: str = "", seed: int | None = None) -> list[Log]:
     """
     logs = []
     for stage in STAGES:
-        for path in sorted((run / stage).rglob("*.csv")):
+        for path in sorted((run / stage).rglob("[!.]*.csv")):
             if _is_log(path):
                 name = path.relative_to(run).with_suffix("").as_posix().removesuffix("/training")
                 facts = path.stat()

@@ -68,7 +68,7 @@ class ScannedCases:
 
 def segmented_cases(entries: Sequence[ShownEntry]) -> list[str]:
     """Names of the cases that any entry has a label map of."""
-    paths = (path for entry in entries for path in entry.segmented.glob(f"*{_ENDING}"))
+    paths = (path for entry in entries for path in entry.segmented.glob(f"[!.]*{_ENDING}"))
     return sorted({path.name.removesuffix(_ENDING) for path in paths})
 
 

@@ -135,8 +135,8 @@ def train_adversarial(
     def show(done: int) -> None:
         if not fabric.is_global_zero:
             return
-        # The checkpoint is written already: a picture must change neither running means nor random
-        # generators, or a resumed training would end differently.
+        # A picture must change neither running means nor random generators: a training that is resumed
+        # from a checkpoint between two pictures would end differently.
         method.eval()
         with torch.random.fork_rng():
             # Always the same samples, so that the pictures of a run can be compared.

@@ -57,7 +57,7 @@ class AdversarialConfig(PluginConfig):
     """Slices that are translated at once; less needs less memory and changes nothing else."""
 
     save_every: int = Field(default=500, ge=1)
-    """Steps between two checkpoints, each with a sample picture."""
+    """Steps between two checkpoints; some 50 of them at most come with a sample picture."""
 
     log_every: int = Field(default=20, ge=1)
     """Steps between two lines of the log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from cmda_core.interrupts import finishing_steps
 from cmda_core.run import Run
 from cmda_core.training.state import load_state, save_state
 
 Step = Callable[[int], Mapping[str, Tensor]]
 """Does the optimisation step of that number, counted from 0, and returns detached scalars to log."""
+
+MOST_PICTURES = 50
+"""A training of any length leaves about as many sample pictures at most."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,10 @@ def train(
 ) -> None:
     """Do ``steps`` optimisation steps, going on from the run's checkpoint if it has one.
 
-    An interrupted training ends with the same weights, bit for bit on the CPU, as one that was
-    not, if ``step`` draws its samples from its argument (as `SliceSampler` does) or from the
-    global random generators of torch, NumPy and Python, whose state is kept.
+    An interrupted training ends with the same weights and the same log, bit for bit on the CPU, as
+    one that was not, if ``step`` draws its samples from its argument (as `SliceSampler` does) or from
+    the global random generators of torch, NumPy and Python, whose state is kept. Ctrl-C and SIGTERM let
+    the step end and its result be kept; a killed process goes on from the last checkpoint.
 
     Args:
         run: Gives the folder, the device and the progress bar.
@@ -84,11 +90,15 @@ def train(
         description: Beside the progress bar.
         save_every: Steps between two checkpoints.
         log_every: Steps between two lines of the log.
-        on_save: Called after each checkpoint with the number of steps done, for sample pictures.
+        on_save: Called with the number of steps done before a checkpoint is written, for sample
+            pictures; at about ``MOST_PICTURES`` checkpoints, evenly spread, and at the last one.
+
+    Raises:
+        KeyboardInterrupt: After an interrupt, when the checkpoint has been written.
     """
-    done = _resume(run, trainable)
-    sums: dict[str, Tensor] = {}
-    with run.progress.task(description, steps) as advance:
+    done, sums = _resume(run, trainable)
+    shown_every = save_every * math.ceil(steps / save_every / MOST_PICTURES)
+    with run.progress.task(description, steps) as advance, finishing_steps() as interrupted:
         advance(done)
         for number in range(done, steps):
             for key, value in step(number).items():
@@ -96,34 +106,46 @@ def train(
             for scheduler in trainable.schedulers.values():
                 scheduler.step()
             finished = number + 1
-            if finished % log_every == 0 or finished == steps:
+            last = finished == steps
+            if finished % log_every == 0 or last:
                 count = (finished - 1) % log_every + 1
                 run.log(finished, {key: float(value) / count for key, value in sums.items()})
                 sums = {}
-            # Only between two log lines, so that a resumed training logs the same averages.
-            if (finished % save_every < log_every and not sums) or finished == steps:
-                _save(run, trainable, finished)
-                if on_save is not None:
-                    on_save(finished)
+            if on_save is not None and (finished % shown_every == 0 or last):
+                on_save(finished)
+            # Several processes have to agree on the step, for which they wait as seldom as they log.
+            alone = run.fabric.world_size == 1
+            stopping = interrupted() if alone else not sums and _any_process(run, interrupted())
+            if finished % save_every == 0 or last or stopping:
+                _save(run, trainable, finished, sums)
             advance(1)
+            if stopping:
+                raise KeyboardInterrupt
 
 
-def _save(run: Run, trainable: Trainable, done: int) -> None:
+def _any_process(run: Run, flag: bool) -> bool:
+    flags = run.fabric.all_reduce(torch.tensor(float(flag), device=run.fabric.device), reduce_op="sum")
+    return bool(flags)
+
+
+def _save(run: Run, trainable: Trainable, done: int, sums: Mapping[str, Tensor]) -> None:
     if run.fabric.is_global_zero:
-        save_state(run.checkpoint, {"done": done, "parts": trainable.state(), "random": _random_state()})
+        state = {"done": done, "sums": sums, "parts": trainable.state(), "random": _random_state()}
+        save_state(run.checkpoint, state)
     run.fabric.barrier()
 
 
-def _resume(run: Run, trainable: Trainable) -> int:
+def _resume(run: Run, trainable: Trainable) -> tuple[int, dict[str, Tensor]]:
+    """Steps that are done, and what has been added up since the last line of the log."""
     if not run.checkpoint.exists():
         run.rewind_log(0)
-        return 0
+        return 0, {}
     state = load_state(run.checkpoint)
     trainable.load(state["parts"])
     _set_random_state(state["random"])
     done = int(state["done"])
     run.rewind_log(done)
-    return done
+    return done, {key: value.to(run.fabric.device) for key, value in state.get("sums", {}).items()}
 
 
 def _random_state() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from cmda_core.files import replacing
 
 State = Mapping[str, Any]
 _FORMAT = "cmda-state-1"
+_SYSTEM_ERROR = re.compile(r"os error (\d+)")
 
 
 def save_state(path: Path, state: State) -> None:
@@ -34,7 +37,7 @@ def save_state(path: Path, state: State) -> None:
     tree = _flatten(state, tensors)
     with replacing(path) as temporary:
         # One key only: safetensors writes several in any order, and equal states must be equal bytes.
-        save_file(tensors, temporary, metadata={_FORMAT: json.dumps(tree)})
+        write_tensors(temporary, tensors, {_FORMAT: json.dumps(tree)})
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -95,7 +98,24 @@ def save_weights(path: Path, module: torch.nn.Module) -> None:
         key: value.detach().to("cpu", copy=True).contiguous() for key, value in module.state_dict().items()
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary)
+        write_tensors(temporary, tensors)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file at once; within ``replacing``, it is whole or not there.
+
+    Raises:
+        OSError: If the file cannot be written, which safetensors reports as an error of its own.
+    """
+    try:
+        save_file(dict(tensors), path, metadata=dict(metadata) if metadata else None)
+    except SafetensorError as error:
+        found = _SYSTEM_ERROR.search(str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def load_weights(path: Path, module: torch.nn.Module) -> None:

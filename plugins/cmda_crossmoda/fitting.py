@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from cmda_core.files import write_json
+from cmda_core.parallel import each_case
 from cmda_core.protocols import PreparationData
 from cmda_core.run import Run
 from cmda_core.schema import Case, PluginConfig, Task
@@ -105,22 +105,25 @@ def locate_cases(data: PreparationData, locator: Locator, run: Run) -> list[Loca
     Raises:
         DataError: If a scan or its labels cannot be read or registered.
     """
-    path = run.folder / "located.json"
-    records = _read(path)
     # Whatever labels the target cases may name: the region is placed by the source alone.
     cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target.images_alone())}
-    todo = {key: partial(locator.locate, case) for key, case in cases.items() if key not in records}
-    _work(todo, records, path, run, "register the training cases")
-    others = agreements(list(records.values()))
+    first = _work(
+        {key: partial(locator.locate, case) for key, case in cases.items()},
+        run.folder / "located.json",
+        run,
+        "register the training cases",
+    )
+    others = agreements(list(first.values()))
     trust = locator.config.registration.trust
     doubtful = {
         key: partial(locator.relocate, cases[key], record.registration)
-        for key, record in records.items()
+        for key, record in first.items()
         if not record.registration.retried
         and is_doubtful(record.registration, others[record.modality], trust)
     }
-    _work(doubtful, records, path, run, "register doubtful cases again")
-    return list(records.values())
+    # In a file of its own: what is doubtful follows from all first registrations, in a resumed fit too.
+    again = _work(doubtful, run.folder / "relocated.json", run, "register doubtful cases again")
+    return list({**first, **again}.values())
 
 
 def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
@@ -131,19 +134,26 @@ def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
     }
 
 
-def _work(
-    todo: Mapping[str, Callable[[], Located]], records: dict[str, Located], path: Path, run: Run, what: str
-) -> None:
-    if not todo:
-        return
-    results = Parallel(n_jobs=min(run.jobs, len(todo)), return_as="generator")(
-        delayed(work)() for work in todo.values()
+def _work(wanted: Mapping[str, Callable[[], Located]], path: Path, run: Run, what: str) -> dict[str, Located]:
+    """What is wanted, in its order; a file keeps what is done."""
+    records = _read(path)
+    todo = {key: work for key, work in wanted.items() if key not in records}
+    results = each_case(
+        _call,
+        [(work,) for work in todo.values()],
+        names=list(todo),
+        jobs=run.jobs,
+        what=what,
+        progress=run.progress if todo else None,
     )
-    with run.progress.task(what, len(todo)) as advance:
-        for key, located in zip(todo, results, strict=True):
-            records[key] = located
-            write_json(path, {name: record.model_dump(mode="json") for name, record in records.items()})
-            advance(1)
+    for key, located in zip(todo, results, strict=True):
+        records[key] = located
+        write_json(path, {name: record.model_dump(mode="json") for name, record in records.items()})
+    return {key: records[key] for key in wanted}
+
+
+def _call(work: Callable[[], Located]) -> Located:
+    return work()
 
 
 def _read(path: Path) -> dict[str, Located]:

@@ -78,8 +78,8 @@ class NnUnetConfig(PluginConfig):
     compile: bool = True
     """``torch.compile`` on CUDA devices, as nnU-Net does."""
 
-    save_every: int = Field(default=50, gt=0)
-    """Epochs between two checkpoints."""
+    save_every: int = Field(default=1, gt=0)
+    """Epochs between two checkpoints: as many are lost at worst when a training is killed (nnU-Net: 50)."""
 
     tile_step: float = Field(default=0.5, gt=0, le=1)
     """Step of the sliding window at inference, as a share of the patch."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 
 from cmda_core.errors import DataError
 from cmda_core.files import replacing, write_json
+from cmda_core.parallel import each_case
+from cmda_core.progress import Progress
 from cmda_core.schema import Case, Cohort, Task
 from cmda_core.volumes import LabelVolume, Volume, read_labels, read_volume, require_same_grid
 from cmda_nnunet.surroundings import PREPROCESSED, RAW
@@ -30,7 +31,7 @@ CONFIGURATION = "3d_fullres"
 CHANNEL = "MRI"
 """One channel name for both modalities: nnU-Net then normalises each image by its own mean and spread."""
 
-_FINGERPRINT = "dataset_fingerprint.json"
+FINGERPRINT = "dataset_fingerprint.json"
 _ANNOTATED = -1
 """Stands in files for nnU-Net's tuple of all labels but that of ignored voxels."""
 
@@ -86,14 +87,18 @@ def write_description(description: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / RAW / DATASET / "dataset.json", description)
 
 
-def write_fingerprint(cohort: Cohort, folder: Path, jobs: int, ignore: int | None = None) -> None:
+def write_fingerprint(
+    cohort: Cohort, folder: Path, jobs: int, ignore: int | None = None, progress: Progress | None = None
+) -> None:
     """Measure sizes, spacings and foreground intensities of all cases for nnU-Net's planner."""
-    path = folder / PREPROCESSED / DATASET / _FINGERPRINT
+    path = folder / PREPROCESSED / DATASET / FINGERPRINT
     if path.exists():
         return
     samples = max(1, _FOREGROUND_SAMPLES // len(cohort))
-    results = Parallel(n_jobs=min(jobs, len(cohort)))(
-        delayed(_analyse)(case, samples, ignore) for case in cohort
+    arguments = [(case, samples, ignore) for case in cohort]
+    names = [case.id for case in cohort]
+    results = list(
+        each_case(_analyse, arguments, names=names, jobs=jobs, what="nnU-Net: measure", progress=progress)
     )
     intensities = np.concatenate([result["intensities"] for result in results])
     if not intensities.size:
@@ -120,15 +125,23 @@ def write_fingerprint(cohort: Cohort, folder: Path, jobs: int, ignore: int | Non
 
 
 def preprocess(
-    cohort: Cohort, plans: Mapping[str, Any], description: Mapping[str, Any], folder: Path, jobs: int
+    cohort: Cohort,
+    plans: Mapping[str, Any],
+    description: Mapping[str, Any],
+    folder: Path,
+    jobs: int,
+    progress: Progress | None = None,
 ) -> None:
     """Resample and normalise all cases as planned; cases that an interrupted call finished are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [case for case in cohort if not _locations_path(folder, case.id).exists()]
-    if missing:
-        Parallel(n_jobs=min(jobs, len(missing)))(
-            delayed(_preprocess)(case, plans, description, folder) for case in missing
-        )
+    arguments = [(case, plans, description, folder) for case in missing]
+    names = [case.id for case in missing]
+    results = each_case(
+        _preprocess, arguments, names=names, jobs=jobs, what="nnU-Net: prepare", progress=progress
+    )
+    for _ in results:
+        pass
 
 
 class PreprocessedCases:

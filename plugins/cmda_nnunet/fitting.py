@@ -5,11 +5,14 @@ Every step leaves its result in the folder when it is complete, and is skipped i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cmda_core.errors import ConfigError
+from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Task
+from cmda_nnunet.batches import workers_failed
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.dataset import (
     dataset_description,
@@ -46,18 +49,42 @@ def fit_model(
     run.progress.note("nnU-Net: measuring and preparing the cases")
     description = dataset_description(cohort, task, ignore)
     write_description(description, folder)
-    write_fingerprint(cohort, folder, run.jobs, ignore)
+    write_fingerprint(cohort, folder, run.jobs, ignore, run.progress)
     plans = make_plans(config, folder)
-    preprocess(cohort, plans, description, data_folder(plans, folder), run.jobs)
+    preprocess(cohort, plans, description, data_folder(plans, folder), run.jobs, run.progress)
     structures = tuple(sorted(task.structures, key=task.structures.__getitem__))
     trained: dict[str, Weights] = {}
     with run.progress.task("train nnU-Net", len(splits) * config.epochs) as advance:
         for fold, split in splits.items():
             checkpoint = folder / f"fold_{fold}" / "checkpoint.safetensors"
             log = "training" if len(splits) == 1 else f"training_fold_{fold}"
-            setup = FoldSetup(config, plans, description, structures, fold, split, checkpoint, log)
-            trained[str(fold)] = train_fold(setup, run, advance)
+            workers = config.augmentation_workers
+            setup = FoldSetup(config, plans, description, structures, fold, split, checkpoint, log, workers)
+            trained[str(fold)] = _train_fold(setup, run, advance)
     return Model(plans, description, trained)
+
+
+def _train_fold(setup: FoldSetup, run: Run, advance: Advance) -> Weights:
+    """Train a fold; if a worker process dies, from the last checkpoint and without workers."""
+    told = 0
+
+    def tell(epochs: int) -> None:
+        nonlocal told
+        told += epochs
+        advance(epochs)
+
+    try:
+        return train_fold(setup, run, tell)
+    except (RuntimeError, OSError) as error:
+        if not (setup.workers and workers_failed(error)):
+            raise
+    run.progress.note(
+        "nnU-Net: an augmentation worker died or could not start, as when memory or shared memory "
+        "(/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint without "
+        "workers, to the same result. segmenter.augmentation_workers=0 starts none."
+    )
+    advance(-told)
+    return train_fold(replace(setup, workers=0), run, advance)
 
 
 def choose_splits(config: NnUnetConfig, cohort: Cohort) -> dict[Fold, Split]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner
 
 from cmda_core.files import write_json
 from cmda_nnunet.config import NnUnetConfig
-from cmda_nnunet.dataset import CONFIGURATION, DATASET
+from cmda_nnunet.dataset import CONFIGURATION, DATASET, FINGERPRINT
 from cmda_nnunet.surroundings import PREPROCESSED, environment
 
 _PLANS = "plans.json"
@@ -59,14 +60,29 @@ def make_plans(config: NnUnetConfig, folder: Path) -> dict[str, Any]:
     """The plans for the dataset whose fingerprint lies in ``folder``; made once, then read again."""
     path = folder / _PLANS
     if not path.exists():
-        # Planning sets as many torch threads as it finds here, and cannot set none.
-        with environment({"nnUNet_n_proc_DA": "1"}):
-            plans = Planner(config).plan_experiment()
+        plans = _planned(config, folder)
         fullres = plans["configurations"][CONFIGURATION]
         fullres["batch_dice"] = config.batch_dice
         write_json(path, {**plans, "configurations": {CONFIGURATION: fullres}})
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def _planned(config: NnUnetConfig, folder: Path) -> dict[str, Any]:
+    """What nnU-Net plans.
+
+    It plans beside its folder: it writes files there that it reads again when it plans anew, and a killed
+    process would leave them half-written.
+    """
+    scratch = folder / ".planning"
+    shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / DATASET).mkdir(parents=True)
+    shutil.copy(folder / PREPROCESSED / DATASET / FINGERPRINT, scratch / DATASET)
+    # Planning sets as many torch threads as it finds here, and cannot set none.
+    with environment({"nnUNet_n_proc_DA": "1", f"nnUNet_{PREPROCESSED}": str(scratch)}):
+        plans: dict[str, Any] = Planner(config).plan_experiment()
+    shutil.rmtree(scratch, ignore_errors=True)
+    return plans
 
 
 def data_folder(plans: Mapping[str, Any], folder: Path) -> Path:

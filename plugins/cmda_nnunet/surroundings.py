@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+from cmda_core.files import rotate
+
 RAW = "raw"
 PREPROCESSED = "preprocessed"
 RESULTS = "results"
@@ -22,12 +24,13 @@ def nnunet_surroundings(folder: Path, threads: int) -> Iterator[None]:
 
     Args:
         folder: Gets ``raw``, ``preprocessed`` and ``results``, and ``nnunet.log`` with all that is
-            printed.
+            printed (a long one of earlier calls becomes ``nnunet.1.log``).
         threads: Torch threads; nnU-Net would take eight.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {f"nnUNet_{name}": str(folder / name) for name in (RAW, PREPROCESSED, RESULTS)}
     variables = environment({**_in_process(threads), **paths})
+    rotate(folder / LOG)
     with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), variables:
         yield
 

@@ -12,17 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.training.loop import seed_everything
 from cmda_core.training.state import load_state, save_state
+from cmda_nnunet.batches import Batch, Batches
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.trainer import Fold, Split, Trainer, make_trainer
 from cmda_nnunet.weights import set_weights, weights_of
-
-Batch = dict[str, Any]
 
 _NETWORK, _TRAINING, _VALIDATION = range(3)
 """What random numbers are drawn for."""
@@ -41,6 +40,7 @@ class FoldSetup:
         split: Training and validation cases.
         checkpoint: File of the checkpoint.
         log: Name of the log.
+        workers: Processes that make batches; 0 makes them in this one.
     """
 
     config: NnUnetConfig
@@ -51,29 +51,13 @@ class FoldSetup:
     split: Split
     checkpoint: Path
     log: str
+    workers: int
 
     def seed(self, seed: int, purpose: int, step: int) -> int:
         """Seed of one network or batch; other for each fold, purpose and step."""
         fold = self.fold if isinstance(self.fold, int) else self.config.fold_count
         sequence = np.random.SeedSequence([seed, fold, purpose, step])
         return int(sequence.generate_state(1)[0])
-
-
-class _Batches(Dataset[Batch]):
-    """nnU-Net's random batches by number: a batch depends on its seed alone, not on those before it."""
-
-    def __init__(self, loader: Any, setup: FoldSetup, run: Run, purpose: int, first: int, last: int) -> None:
-        self._loader = loader
-        self._seed = partial(setup.seed, run.seed, purpose)
-        self._steps = range(first, last)
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, index: int) -> Batch:
-        seed_everything(self._seed(self._steps[index]))
-        batch: Batch = self._loader.generate_train_batch()
-        return batch
 
 
 def train_fold(setup: FoldSetup, run: Run, advance: Advance) -> dict[str, Tensor]:
@@ -143,9 +127,11 @@ def _batches(
     training, validation = (
         iter(
             DataLoader(
-                _Batches(loader, setup, run, purpose, done * count, setup.config.epochs * count),
+                Batches(
+                    loader, partial(setup.seed, run.seed, purpose), done * count, setup.config.epochs * count
+                ),
                 batch_size=None,
-                num_workers=setup.config.augmentation_workers,
+                num_workers=setup.workers,
                 pin_memory=run.fabric.device.type == "cuda",
             )
         )

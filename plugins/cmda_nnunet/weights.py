@@ -10,11 +10,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cmda_core.errors import DataError
 from cmda_core.files import replacing
+from cmda_core.training.state import write_tensors
 
 Weights = Mapping[str, Tensor]
 
@@ -54,7 +55,7 @@ def write_weights(path: Path, weights: Weights) -> None:
         OutputError: If the file cannot be written.
     """
     with replacing(path) as temporary:
-        save_file(dict(weights), temporary)
+        write_tensors(temporary, weights)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

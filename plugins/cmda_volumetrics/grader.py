@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from cmda_core.errors import DataError, NotTrainedError
 from cmda_core.files import write_json
 from cmda_core.koos import grades_present, koos_prediction
+from cmda_core.parallel import each_case
 from cmda_core.protocols import GradingCase, GradingData, GradingInput, KoosPrediction
 from cmda_core.run import Run
 from cmda_core.schema import Task
@@ -98,13 +98,15 @@ class VolumetricsGrader:
         return grader
 
     def _measure_all(self, cases: list[GradingCase], run: Run) -> Array:
-        with run.progress.task("Measure tumours", len(cases)) as advance:
-            jobs = (delayed(_measure_file)(case.mask, self._task, self._config.canal_mm) for case in cases)
-            rows = []
-            for row in Parallel(n_jobs=run.jobs, return_as="generator")(jobs):
-                rows.append(row)
-                advance(1)
-        return np.stack(rows)
+        rows = each_case(
+            _measure_file,
+            [(case.mask, self._task, self._config.canal_mm) for case in cases],
+            names=[case.case for case in cases],
+            jobs=run.jobs,
+            what="Measure tumours",
+            progress=run.progress,
+        )
+        return np.stack(list(rows))
 
     def _strength(self, features: Array, grades: NDArray[np.int64], subjects: list[str], seed: int) -> float:
         if self._config.inverse_regularisation != "auto":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -100,11 +102,12 @@ def test_debug_shows_the_traceback(cmda: Any) -> None:
     assert "Traceback" in result.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_tells_how_to_go_on(
-    cmda: Any, experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cmda: Any, experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def interrupt(*_arguments: object, **_options: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("cmda_core.pipeline.run_experiment", interrupt)
     result = cmda("run", experiment, "--out", tmp_path / "run")

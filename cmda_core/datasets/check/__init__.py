@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joblib import Parallel, delayed
-
 from cmda_core.datasets.check import cohorts
 from cmda_core.datasets.check.finding import Finding, ScanFacts, error
 from cmda_core.datasets.check.images import (
@@ -22,7 +20,8 @@ from cmda_core.datasets.check.maps import label_findings, volumes_mm3
 from cmda_core.datasets.check.sheets import Sheets, tile_of
 from cmda_core.datasets.dataset import Dataset
 from cmda_core.errors import CmdaError
-from cmda_core.progress import Progress, Silent
+from cmda_core.parallel import each_case
+from cmda_core.progress import Progress
 from cmda_core.schema import Case, Task
 from cmda_core.volumes import LabelVolume, Volume, read_labels, read_volume, require_same_grid
 from cmda_core.volumes.nifti import read_placement, stored_as_float
@@ -88,19 +87,22 @@ def check_dataset(
     sheets = Sheets(pictures, task)
     scans: dict[str, tuple[ScanFacts, ...]] = {}
     findings: list[Finding] = []
-    with (progress or Silent()).task("check", sum(map(len, dataset.cohorts))) as advance:
-        for cohort in dataset.cohorts:
-            members = []
-            calls = (
-                delayed(_check_case)(case, task, dataset.values, pictures is not None) for case in cohort
-            )
-            for result in Parallel(n_jobs=jobs, return_as="generator")(calls):
-                members.append(result.facts)
-                findings += result.findings
-                sheets.add(cohort.name, result.tile)
-                advance(1)
-            sheets.finish(cohort.name)
-            scans[cohort.name] = tuple(members)
+    for cohort in dataset.cohorts:
+        members = []
+        results = each_case(
+            _check_case,
+            [(case, task, dataset.values, pictures is not None) for case in cohort],
+            names=[case.id for case in cohort],
+            jobs=jobs,
+            what=f"check {cohort.name}",
+            progress=progress,
+        )
+        for result in results:
+            members.append(result.facts)
+            findings += result.findings
+            sheets.add(cohort.name, result.tile)
+        sheets.finish(cohort.name)
+        scans[cohort.name] = tuple(members)
     for name, members_of in scans.items():
         findings += cohorts.unusual_grids(members_of)
         if region_mm is not None:

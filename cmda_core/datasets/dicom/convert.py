@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from cmda_core.datasets.dicom.contours import SYNONYMS, StructureSet, fill, read_structure_set, structure_of
 from cmda_core.datasets.dicom.index import Patient, Series, index_folder
@@ -16,6 +15,7 @@ from cmda_core.datasets.dicom.series import read_series
 from cmda_core.datasets.manifest import MANIFEST, Row, write_manifest
 from cmda_core.datasets.split import Split
 from cmda_core.errors import CmdaError, DataError, GeometryError
+from cmda_core.parallel import each_case
 from cmda_core.progress import Progress, Silent
 from cmda_core.schema import Task
 from cmda_core.schema.names import plain_name
@@ -104,12 +104,17 @@ def convert_dicom(
     _check_names(patients)
     rows: list[Row] = []
     problems: list[str] = []
-    with shown.task("convert", len(patients)) as advance:
-        calls = (delayed(_convert_patient)(patient, out, task, names) for patient in patients)
-        for some, wrong in Parallel(n_jobs=jobs, return_as="generator")(calls):
-            rows += some
-            problems += wrong
-            advance(1)
+    results = each_case(
+        _convert_patient,
+        [(patient, out, task, names) for patient in patients],
+        names=[patient.id for patient in patients],
+        jobs=jobs,
+        what="convert",
+        progress=shown,
+    )
+    for some, wrong in results:
+        rows += some
+        problems += wrong
     if not rows:
         raise DataError(f"{root}: no series could be converted. {_why_none(patients, problems)}")
     dealt = tuple(deal_splits(rows, task))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from cmda_core.datasets.phantom.acquisition import place_grid, receive, structure_signals
 from cmda_core.datasets.phantom.anatomy import Subject, draw_subject
@@ -24,6 +23,7 @@ from cmda_core.datasets.phantom.rendering import paint
 from cmda_core.datasets.phantom.tumour import koos_grade
 from cmda_core.datasets.split import Split
 from cmda_core.errors import ConfigError
+from cmda_core.parallel import each_case
 from cmda_core.progress import Progress, Silent
 from cmda_core.volumes import Volume
 
@@ -133,10 +133,10 @@ def write_cohort(
     layout: LayoutName = "crossmoda2022",
 ) -> None:
     """Write the files of planned cases, and the tables."""
-    calls = [delayed(write_case)(out, preset, plan, seed, layout) for plan in plans]
-    with progress.task("phantom", len(plans)) as advance:
-        for _ in Parallel(n_jobs=jobs, return_as="generator")(calls):
-            advance(1)
+    arguments = [(out, preset, plan, seed, layout) for plan in plans]
+    names = [plan.case for plan in plans]
+    for _ in each_case(write_case, arguments, names=names, jobs=jobs, what="phantom", progress=progress):
+        pass
     writer(layout).write_tables(out, plans)
 
 

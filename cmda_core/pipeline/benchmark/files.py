@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from cmda_core.errors import ConfigError
+from cmda_core.files import real_path
 from cmda_core.pipeline.experiments import preset_names
 from cmda_core.schema import apply_overrides, parse_settings, read_yaml
 from cmda_core.schema.benchmark import Benchmark
@@ -68,7 +69,7 @@ def _read(source: str) -> dict[str, Any]:
         raise ConfigError(
             f"{source}: no such benchmark file. Those that ship with cmda: {', '.join(benchmark_names())}."
         )
-    return _relative_to(path.parent.resolve(), read_yaml(path))
+    return _relative_to(real_path(path.parent), read_yaml(path))
 
 
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cmda_core.errors import CmdaError, ConfigError, RunError
-from cmda_core.files import write_text
+from cmda_core.errors import CmdaError, ConfigError, OutputError, RunError
+from cmda_core.files import real_path, write_text, writing
 from cmda_core.pipeline.benchmark.limits import within
 from cmda_core.pipeline.experiments import load_experiment
 from cmda_core.pipeline.goal import Goal
@@ -125,9 +125,9 @@ def do_run(
             return within(60 * run.limit_minutes, do_run, (unlimited, shared, registry))
         except RunError as error:
             return _failed(run, f"{_at_work(run)}{error}.")
-    failure = run.folder / FAILURE
-    failure.unlink(missing_ok=True)
     try:
+        with writing(run.folder):
+            (run.folder / FAILURE).unlink(missing_ok=True)
         # Libraries print to stdout, which belongs to the tables of the process that started this one.
         with redirect_stdout(sys.stderr):
             summary = run_experiment(
@@ -159,7 +159,8 @@ def _at_work(run: BenchmarkRun) -> str:
 
 def _failed(run: BenchmarkRun, reason: str) -> Outcome:
     if run.folder.is_dir():
-        write_text(run.folder / FAILURE, f"{reason}\n\n{traceback.format_exc()}")
+        with suppress(OutputError):  # on a full disk the outcome alone tells
+            write_text(run.folder / FAILURE, f"{reason}\n\n{traceback.format_exc()}")
     return Outcome(run.entry, run.seed, run.folder, failure=reason)
 
 
@@ -174,12 +175,12 @@ def _experiment(
         f"runtime.seed={seed}",
         "baselines.source_only=false",
         "baselines.graders=[]",
-        f"name={json.dumps(entry.name)}",
+        f"name={json.dumps(entry.name, ensure_ascii=False)}",
     ]
     if benchmark.phantom is not None:
-        data = (out / DATA).resolve()
-        own.append(f"data.root={json.dumps(str(data))}")
-        own.append(f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'))}")
+        data = real_path(out / DATA)
+        own.append(f"data.root={json.dumps(str(data), ensure_ascii=False)}")
+        own.append(f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'), ensure_ascii=False)}")
     try:
         return load_experiment(
             benchmark.base, layers=[benchmark.settings, entry.settings], overrides=[*overrides, *own]

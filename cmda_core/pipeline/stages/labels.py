@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cmda_core.datasets import Dataset
 from cmda_core.datasets.labels import read_task_labels
-from cmda_core.pipeline.parallel import each_case
+from cmda_core.parallel import each_case
 from cmda_core.progress import Progress
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import write_volume
@@ -29,11 +29,8 @@ def in_labels_of_task(dataset: Dataset, folder: Path, *, jobs: int, progress: Pr
     if dataset.values is None or all(value == label for value, label in dataset.values.items()):
         return dataset
     arguments = [(case, folder, dict(dataset.values)) for case in dataset.source]
-    cases = []
-    with progress.task("labels", len(arguments)) as advance:
-        for case in each_case(_write_task_labels, arguments, jobs=jobs):
-            cases.append(case)
-            advance(1)
+    names = [case.id for case in dataset.source]
+    cases = each_case(_write_task_labels, arguments, names=names, jobs=jobs, what="labels", progress=progress)
     source = Cohort(name=dataset.source.name, cases=tuple(cases))
     return replace(dataset, source=source, values=None)
 

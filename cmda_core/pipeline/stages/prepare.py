@@ -10,9 +10,9 @@ from typing import Any
 from cmda_core.errors import BrokenPluginError, CmdaError, DataError
 from cmda_core.files import write_json
 from cmda_core.hookspecs import PreprocessorOffer
+from cmda_core.parallel import each_case
 from cmda_core.pipeline.blame import blamed
 from cmda_core.pipeline.folder import MODEL
-from cmda_core.pipeline.parallel import each_case
 from cmda_core.pipeline.promises import checked_preparation
 from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.workshop import Workshop
@@ -83,13 +83,18 @@ def _prepare_cases(
     model = workshop.folder.model("preprocessor")
     offer = workshop.plan.preprocessor.offer
     arguments = [(offer, model, folder, case, crops) for case in cohort]
+    results = each_case(
+        prepare_case,
+        arguments,
+        names=[case.id for case in cohort],
+        jobs=workshop.run(folder).jobs,
+        what=f"prepare {cohort.name}",
+        progress=workshop.progress,
+    )
     records = []
-    with workshop.progress.task(f"prepare {cohort.name}", len(cohort)) as advance:
-        results = each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs)
-        for case, record in zip(cohort, results, strict=True):
-            records.append(record)
-            note_concerns(workshop.progress, case.id, case.modality, record["concerns"])
-            advance(1)
+    for case, record in zip(cohort, results, strict=True):
+        records.append(record)
+        note_concerns(workshop.progress, case.id, case.modality, record["concerns"])
     return records
 
 

@@ -33,8 +33,10 @@ class Grid:
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """The tables of a comparison: scores, tests against the baseline, ranking, failures."""
+    """The tables of a comparison: scores, spread over seeds, tests, ranking, failures."""
     grids = [_scores(comparison)] if comparison.estimates else []
+    if any(one.seed_sd is not None for one in comparison.estimates):
+        grids.append(_seeds(comparison))
     if comparison.contrasts:
         grids.append(_contrasts(comparison))
     if comparison.ranking is not None:
@@ -64,6 +66,18 @@ def _scores(comparison: Comparison) -> Grid:
         rows.append((entry, *cells))
     columns = ("entry", *(measure_title(subject, metric) for subject, metric in measures))
     return Grid(comparison.name, columns, tuple(rows), tuple(_score_notes(comparison, marked=bool(marked))))
+
+
+def _seeds(comparison: Comparison) -> Grid:
+    measures = list(dict.fromkeys((one.subject, one.metric) for one in comparison.estimates))
+    rows = []
+    for entry in comparison.entries:
+        found = [comparison.estimate(entry, subject, metric.name) for subject, metric in measures]
+        spreads = [NOTHING if one is None or one.seed_sd is None else _number(one.seed_sd) for one in found]
+        rows.append((entry, str(max((one.seeds for one in found if one), default=0)), *spreads))
+    columns = ("entry", "seeds", *(measure_title(subject, metric) for subject, metric in measures))
+    note = "Standard deviation (n - 1) of the means over cases: what another training would change."
+    return Grid("Spread over seeds", columns, tuple(rows), (note,))
 
 
 def _score_notes(comparison: Comparison, *, marked: bool) -> list[str]:

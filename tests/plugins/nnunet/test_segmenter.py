@@ -4,17 +4,20 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from cmda_core.errors import ConfigError, DataError, NotTrainedError
+from cmda_core.progress import Silent
 from cmda_core.protocols import SegmentationData, Segmenter
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Runtime, Task
@@ -162,6 +165,43 @@ def test_interrupted_training_ends_with_the_same_weights(
     weights = (tmp_path / "model" / "fold_0.safetensors").read_bytes()
     assert weights == (trained[0] / "model" / "fold_0.safetensors").read_bytes()
     assert (tmp_path / "training.csv").read_text() == (trained[0] / "training.csv").read_text()
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.mark.parametrize(("workers", "killed"), [(2, False), (1, True)], ids=["at work", "killed"])
+def test_augmentation_workers_change_nothing_even_if_they_are_killed(
+    trained: tuple[Path, Segmenter],
+    cohort: Cohort,
+    tiny: NnUnetConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    killed: bool,
+) -> None:
+    from cmda_nnunet.batches import Batches
+
+    make, here = Batches.__getitem__, os.getpid()
+
+    def make_or_die(self: Batches, index: int) -> Any:
+        if killed and os.getpid() != here and index == 4:  # in the second epoch
+            os.kill(os.getpid(), signal.SIGKILL)
+        return make(self, index)
+
+    monkeypatch.setattr(Batches, "__getitem__", make_or_die)
+    notes, config = Notes(), tiny.model_copy(update={"augmentation_workers": workers})
+    segmenter = build(config, Task())
+    segmenter.fit(SegmentationData(cohort), Run(tmp_path, RUNTIME, notes))
+    segmenter.save(tmp_path / "model")
+    weights = (tmp_path / "model" / "fold_0.safetensors").read_bytes()
+    assert weights == (trained[0] / "model" / "fold_0.safetensors").read_bytes()
+    assert any("worker died" in line for line in notes.lines) == killed
 
 
 def test_nothing_is_left_behind(

@@ -9,6 +9,7 @@ from cmda_core.errors import DataError
 from cmda_core.evaluation.comparison import GRADING_METRICS, compare, grading_measures, segmentation_measures
 from cmda_core.evaluation.grading import score_grades
 from cmda_core.evaluation.segmentation import ASSD, DICE
+from cmda_core.reporting.comparison import rendered
 
 
 def scores() -> pd.DataFrame:
@@ -38,6 +39,17 @@ def test_contrasts_are_paired_tests_against_the_baseline() -> None:
     # Better is positive whichever way the metric goes.
     assert comparison.contrasts[1].effect < 0
     assert comparison.contrasts[3].effect == pytest.approx(comparison.contrasts[1].effect)
+
+
+def test_the_spread_over_seeds_has_a_table_of_its_own() -> None:
+    one = scores()[["entry", "seed", "case", "structure", "dice"]]
+    other = one.assign(seed=1, dice=one["dice"] - 0.1)
+    comparison = compare(segmentation_measures(pd.concat([one, other]), [DICE]), name="t")
+    text = rendered(comparison, "markdown")
+    assert "## Spread over seeds" in text
+    assert "| theirs | 2 | 0.071 |" in text  # 0.1 / sqrt(2)
+    alone = compare(segmentation_measures(one, [DICE]), name="t")
+    assert "Spread over seeds" not in rendered(alone, "markdown")
 
 
 def test_the_same_scores_give_the_same_numbers() -> None:
