@@ -1,0 +1,126 @@
+"""How networks are run while they are trained; none of it changes what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.checkpoint import checkpoint
+
+from cmda_core.training.config import AdversarialConfig
+
+Sample = TypeVar("Sample")
+
+_FUSED = ("cuda", "cpu")
+
+
+@contextmanager
+def execution(config: AdversarialConfig, generator: nn.Module, discriminator: nn.Module) -> Iterator[None]:
+    """Run networks as the settings say for as long as the block runs.
+
+    Args:
+        config: ``channels_last``, ``compile`` and ``checkpointing``.
+        generator: Its parts are those that are called by themselves.
+        discriminator: The same.
+    """
+    networks = (generator, discriminator)
+    hooks = []
+    if config.channels_last:
+        for network in networks:
+            network.to(memory_format=torch.channels_last)
+            hooks += [part.register_forward_hook(_keep_gradient_plain) for part in _instance_norms(network)]
+    changed = []
+    for network in networks:
+        # Batch norm in a discriminator would count images twice that are computed twice.
+        repeated = config.checkpointing and network is generator
+        for part in called_parts(network) if config.compile or repeated else ():
+            forward = torch.compile(part.forward) if config.compile else part.forward
+            part.forward = partial(checkpoint, forward, use_reentrant=False) if repeated else forward
+            changed.append(part)
+    try:
+        yield
+    finally:
+        for part in changed:
+            del part.forward  # uncovers the method of the class
+        for hook in hooks:
+            hook.remove()
+        for network in networks:
+            network.to(memory_format=torch.contiguous_format)
+
+
+def _instance_norms(network: nn.Module) -> list[nn.Module]:
+    return [part for part in network.modules() if isinstance(part, nn.InstanceNorm2d)]
+
+
+def _keep_gradient_plain(_norm: nn.Module, _inputs: object, output: Tensor) -> None:
+    """Give an instance norm its gradient in the plain layout, which it works in itself.
+
+    With a batch of one torch 2.14 would not do so, and on CPUs compute a wrong gradient without a word.
+    """
+    if output.requires_grad:
+        output.register_hook(Tensor.contiguous)
+
+
+def called_parts(network: nn.Module) -> list[nn.Module]:
+    """The outermost modules that compute something: not those that only hold others."""
+    if type(network).forward is not nn.Module.forward:
+        return [network]
+    return [part for child in network.children() for part in called_parts(child)]
+
+
+def is_fused(device: torch.device) -> bool:
+    """Whether an optimiser can change all weights on a device in one pass over the memory."""
+    return device.type in _FUSED
+
+
+def keep_layout(optimizer: Optimizer) -> None:
+    """After an optimiser was loaded, lay its moments out in memory as the weights are.
+
+    Fused kernels go through both as they lie there, and files hold all in the plain order.
+    """
+
+    def match(loaded: Optimizer) -> None:
+        for weights, state in loaded.state.items():
+            for name, moment in state.items():
+                if moment.shape == weights.shape:
+                    state[name] = torch.empty_like(weights).copy_(moment)
+
+    optimizer.register_load_state_dict_post_hook(match)
+
+
+class Prefetched(Generic[Sample]):
+    """Loads the sample of the next step while the device is busy with this one.
+
+    Used as a context manager, which ends its thread.
+
+    Args:
+        load: Gives the sample of a step; depends on the number of the step alone.
+    """
+
+    def __init__(self, load: Callable[[int], Sample]) -> None:
+        self._load = load
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samples")
+        self._ahead: tuple[int, Future[Sample]] | None = None
+
+    def __enter__(self) -> Prefetched[Sample]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown(cancel_futures=True)
+
+    def sample(self, step: int) -> Sample:
+        """The sample of a step; from now on that of the following step is loaded.
+
+        Raises:
+            DataError: If a file cannot be read.
+        """
+        ahead, self._ahead = self._ahead, None
+        sample = ahead[1].result() if ahead is not None and ahead[0] == step else self._load(step)
+        self._ahead = step + 1, self._worker.submit(self._load, step + 1)
+        return sample
