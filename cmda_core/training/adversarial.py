@@ -116,7 +116,7 @@ def train_adversarial(
         method.train()
         run.picture(f"step-{done:07d}", contact_sheet(images))
 
-    with execution(config, method.generator, method.discriminator), Prefetched(sampler.pair) as samples:
+    with execution(config, method), Prefetched(sampler.pair) as samples:
         train(
             run,
             updates.trainable,

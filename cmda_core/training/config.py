@@ -50,6 +50,10 @@ class AdversarialConfig(PluginConfig):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay per step of an exponential moving average of the generator's weights; 0: none."""
 
+    winograd: bool = True
+    """On CPUs, compute 3x3 convolutions of many channels by Winograd's algorithm: the same up to rounding
+    in much less time."""
+
     channels_last: bool = False
     """Keep the channels of a pixel side by side in memory: faster on GPUs with tensor cores, slower on
     CPUs."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,10 @@ from torch.optim import Optimizer
 from torch.utils.checkpoint import checkpoint
 
 from cmda_core.training.config import AdversarialConfig
+from cmda_core.training.winograd import forward_of, suits
+
+if TYPE_CHECKING:
+    from cmda_core.training.adversarial import AdversarialMethod
 
 Sample = TypeVar("Sample")
 
@@ -21,37 +25,46 @@ _FUSED = ("cuda", "cpu")
 
 
 @contextmanager
-def execution(config: AdversarialConfig, generator: nn.Module, discriminator: nn.Module) -> Iterator[None]:
-    """Run networks as the settings say for as long as the block runs.
+def execution(config: AdversarialConfig, method: AdversarialMethod) -> Iterator[None]:
+    """Run the networks of a method as the settings say for as long as the block runs.
 
     Args:
-        config: ``channels_last``, ``compile`` and ``checkpointing``.
-        generator: Its parts are those that are called by themselves.
-        discriminator: The same.
+        config: ``winograd``, ``channels_last``, ``compile`` and ``checkpointing``.
+        method: Its networks; any other that is part of it takes part in ``winograd``.
     """
-    networks = (generator, discriminator)
-    hooks = []
-    if config.channels_last:
-        for network in networks:
-            network.to(memory_format=torch.channels_last)
-            hooks += [part.register_forward_hook(_keep_gradient_plain) for part in _instance_norms(network)]
-    changed = []
-    for network in networks:
-        # Batch norm in a discriminator would count images twice that are computed twice.
-        repeated = config.checkpointing and network is generator
-        for part in called_parts(network) if config.compile or repeated else ():
-            forward = torch.compile(part.forward) if config.compile else part.forward
-            part.forward = partial(checkpoint, forward, use_reentrant=False) if repeated else forward
-            changed.append(part)
+    with ExitStack() as stack:
+        if config.winograd and not config.compile:
+            for layer in filter(suits, method.modules()):
+                _stand_in(layer, forward_of(layer), stack)
+        for network in (method.generator, method.discriminator):
+            if config.channels_last:
+                stack.enter_context(_channels_last(network))
+            # Batch norm in a discriminator would count images twice that are computed twice.
+            repeated = config.checkpointing and network is method.generator
+            for part in called_parts(network) if config.compile or repeated else ():
+                forward = torch.compile(part.forward) if config.compile else part.forward
+                _stand_in(
+                    part, partial(checkpoint, forward, use_reentrant=False) if repeated else forward, stack
+                )
+        yield
+
+
+def _stand_in(module: nn.Module, forward: Callable[..., Tensor], stack: ExitStack) -> None:
+    """Call something else in place of a module's ``forward`` until the stack closes."""
+    module.forward = forward
+    stack.callback(vars(module).pop, "forward", None)  # uncovers the method of the class
+
+
+@contextmanager
+def _channels_last(network: nn.Module) -> Iterator[None]:
+    network.to(memory_format=torch.channels_last)
+    hooks = [part.register_forward_hook(_keep_gradient_plain) for part in _instance_norms(network)]
     try:
         yield
     finally:
-        for part in changed:
-            del part.forward  # uncovers the method of the class
+        network.to(memory_format=torch.contiguous_format)
         for hook in hooks:
             hook.remove()
-        for network in networks:
-            network.to(memory_format=torch.contiguous_format)
 
 
 def _instance_norms(network: nn.Module) -> list[nn.Module]:

@@ -29,7 +29,7 @@ def _gradients(**options: bool) -> dict[str, torch.Tensor]:
     method = CycleGan(CycleGanConfig(**SMALL)).double()
     draw = torch.Generator().manual_seed(0)
     images = [torch.rand(1, 3, 24, 20, generator=draw, dtype=torch.float64) for _ in range(2)]
-    with execution(AdversarialConfig(**options), method.generator, method.discriminator):
+    with execution(AdversarialConfig(**options), method):
         terms, _ = method.generator_losses(SliceBatch(images[0]), SliceBatch(images[1]))
         torch.stack(list(terms.values())).sum().backward()
     return {name: parameter.grad for name, parameter in method.named_parameters()}
@@ -65,7 +65,7 @@ def test_networks_are_as_they_were_after_the_training() -> None:
     method = CycleGan(CycleGanConfig(**SMALL))
     config = AdversarialConfig(checkpointing=True, channels_last=True)
     (first, *_) = called_parts(method.generator)
-    with execution(config, method.generator, method.discriminator):
+    with execution(config, method):
         assert "forward" in vars(first)
         assert first[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert "forward" not in vars(first)
@@ -84,7 +84,7 @@ def test_checkpointing_keeps_less() -> None:
             return tensor
 
         with (
-            execution(AdversarialConfig(checkpointing=option), method.generator, method.discriminator),
+            execution(AdversarialConfig(checkpointing=option), method),
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         ):
             method.generator["source"](method.generator["target"](images)).sum().backward()
