@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ class SliceSampler:
         self._seed = seed
         self._size = size
         self._flip = flip
+        self._order = lru_cache(maxsize=4)(partial(_order, len(cohort), seed))
         for stacks, case in zip(self._stacks, cohort, strict=True):
             if size and any(edge > limit for edge, limit in zip(size, stacks.images.shape[1:], strict=True)):
                 raise DataError(f"{case.image}: slices of {stacks.images.shape[1:]} pixels, need {size}.")
@@ -104,9 +106,8 @@ class SliceSampler:
 
     def _sample(self, position: int, stream: int) -> tuple[Any, Any, Any]:
         epoch, index = divmod(position, len(self._stacks))
-        order = np.random.default_rng([self._seed, stream, epoch]).permutation(len(self._stacks))
         draw = np.random.default_rng([self._seed, stream, epoch, index])
-        stacks = self._stacks[order[index]]
+        stacks = self._stacks[self._order(stream, epoch)[index]]
         depth, height, width = stacks.images.shape
         slices = neighbours(int(draw.integers(depth)), depth)
         top, left, rows, columns = 0, 0, height, width
@@ -119,29 +120,57 @@ class SliceSampler:
         step = -1 if mirrored else 1
         window = np.s_[slices, top : top + rows, left : left + columns]
 
-        def cut(stack: NDArray[Any] | None) -> NDArray[Any] | None:
-            return None if stack is None else np.ascontiguousarray(stack[window][..., ::step])
+        def cut(stack: _Stack | None) -> NDArray[Any] | None:
+            return None if stack is None else np.ascontiguousarray(stack.open()[window][..., ::step])
 
         image = cut(stacks.images)
         assert image is not None  # noqa: S101  # for the type checker
         return (
-            image.astype(np.float32) * np.float32(stacks.slope),
+            image.astype(np.float32) * np.float32(stacks.images.slope),
             cut(stacks.labels),
             cut(stacks.parcellation),
         )
 
 
+def _order(cases: int, seed: int, stream: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, stream, epoch]).permutation(cases)
+
+
 class _Stacks:
-    """Memory maps of one case, each of shape ``(K, J, I)``."""
+    """The volumes of one case."""
 
     def __init__(self, case: Case) -> None:
-        self.images, self.slope = open_slices(case.image)
-        self.labels = _open_labels(case.labels)
-        self.parcellation = _open_labels(case.parcellation)
+        self.images = _Stack.of(case.image)
+        self.labels = None if case.labels is None else _Stack.of(case.labels)
+        self.parcellation = None if case.parcellation is None else _Stack.of(case.parcellation)
 
 
-def _open_labels(path: Path | None) -> NDArray[Any] | None:
-    return None if path is None else open_slices(path)[0]
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Where the voxels of a volume of shape ``(K, J, I)`` lie; mapped for as long as a sample is cut.
+
+    All volumes mapped at once would fill the memory with pages that were read once, and a process may
+    not map more than some ten thousand files.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    offset: int
+    shape: tuple[int, ...]
+    slope: float
+
+    @classmethod
+    def of(cls, path: Path) -> _Stack:
+        stack, slope = open_slices(path)
+        return cls(path, stack.dtype, stack.offset, stack.shape, slope)
+
+    def open(self) -> NDArray[Any]:
+        try:
+            return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=self.shape)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.path}: cannot be read any more ({error}). Prepare the data again."
+            ) from error
 
 
 def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:

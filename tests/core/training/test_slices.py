@@ -62,6 +62,22 @@ def test_batch_without_labels_has_none(tmp_path: Path) -> None:
     assert batch.parcellation is None
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, to see what is mapped")
+def test_no_volume_stays_mapped(tmp_path: Path) -> None:
+    sampler = SliceSampler(unpaired(tmp_path).source, seed=0)
+    for step in range(3):
+        sampler.batch(step, 1)
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    data = unpaired(tmp_path, cases=1)
+    sampler = SliceSampler(data.source, seed=0)
+    data.source.cases[0].labels.unlink()
+    with pytest.raises(DataError, match=r"s0_labels.nii: cannot be read any more"):
+        sampler.batch(0, 1)
+
+
 def test_refuses_windows_that_do_not_fit_and_empty_cohorts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="need"):
         SliceSampler(unpaired(tmp_path).source, seed=0, size=(21, 8))

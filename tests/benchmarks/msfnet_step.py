@@ -1,0 +1,148 @@
+"""Measures a training step of MSF-Net against the same step with the passes that its authors publish.
+
+    python -m tests.benchmarks.msfnet_step --threads 2
+
+The same weights and inputs; each turn does one step of either. Further tables: what the options of the
+training cost and bring, where the operations go, and what share of the machine's convolution peak is
+reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from .measuring import CLOCKS, Clock, Table, arguments, finish, interleaved, medians, ratio
+from .msfnet_cases import COMMON, QUICK, SIZES, Ours, Size, batches
+
+GOAL = 0.45
+PARTS = ("step", "options", "operations")
+OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "`winograd: false`": ({"winograd": False}, "32-true"),
+    "`channels_last: true`": ({"channels_last": True}, "32-true"),
+    "`checkpointing: true`": ({"checkpointing": True}, "32-true"),
+    "`compile: true`": ({"compile": True}, "32-true"),
+    "`ema: 0.999`": ({"ema": 0.999}, "32-true"),
+    "`--precision bf16-mixed`": ({}, "bf16-mixed"),
+}
+
+
+def compare(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> Table:
+    """Time of our step as a share of the reference's."""
+    rows = []
+    for name, size in sizes.items():
+        ours = Ours(size)
+        reference, pair = ours.reference(), batches(size)
+        found = {"reference": reference(*pair), "ours": ours(*pair)}
+        gap = largest_gap(found["ours"], found["reference"])
+        seconds = interleaved(
+            {"reference": lambda r=reference, p=pair: r(*p), "ours": lambda o=ours, p=pair: o(*p)},
+            repeats,
+            warm=False,
+            clock=clock,
+        )
+        middle = medians(seconds)
+        share = ratio(seconds, "ours", "reference")
+        rows.append(
+            [name, f"{middle['reference']:.2f}", f"{middle['ours']:.2f}", f"{share:.2f}", f"{gap:.0e}"]
+        )
+    header = [
+        "size and losses",
+        "reference, s",
+        "ours, s",
+        f"share (goal {GOAL})",
+        "largest relative gap of a loss",
+    ]
+    return Table("A training step of MSF-Net", header, rows)
+
+
+def largest_gap(ours: Mapping[str, torch.Tensor], reference: Mapping[str, torch.Tensor]) -> float:
+    """Largest relative difference of a loss term."""
+    if ours.keys() != reference.keys():
+        raise ValueError(f"other loss terms: {sorted(ours)} and {sorted(reference)}")
+    return max(abs(float(ours[key].detach() / reference[key].detach()) - 1) for key in ours)
+
+
+def options(size: Size, repeats: int, clock: Clock, *, compiled: bool) -> Table:
+    """Time of a step with each option as a share of the time without."""
+    rows = []
+    plain = Ours(size)
+    pair = batches(size)
+    for name, (changes, precision) in OPTIONS.items():
+        if "compile" in changes and not compiled:
+            continue
+        other = Ours(size, changes, precision)
+        start = time.perf_counter()
+        other(*pair)
+        first = time.perf_counter() - start
+        works = {"plain": lambda: plain(*pair), name: lambda o=other: o(*pair)}
+        seconds = interleaved(works, repeats, clock=clock)
+        rows.append([name, f"{ratio(seconds, name, 'plain'):.2f}", f"{first:.1f}"])
+    return Table("Options of the training", ["option", "time against none", "first step, s"], rows)
+
+
+def operations(size: Size, repeats: int, clock: Clock) -> Table:
+    """Floating-point operations of a step by network, and the share of the convolution peak."""
+    ours = Ours(size)
+    pair = batches(size)
+    reference = ours.reference()
+    counted = {"ours": _counts(lambda: ours(*pair)), "reference": _counts(lambda: reference(*pair))}
+    big = nn.Conv2d(256, 256, 3, padding=1).requires_grad_(False)
+    features = torch.randn(8, 256, 64, 64)
+    works = {"step": lambda: ours(*pair), "conv": lambda: big(features)}
+    seconds = medians(interleaved(works, repeats, clock=clock))
+    peak = 2 * 9 * 256 * 256 * features[:, :1].numel() / seconds["conv"]
+    speed = counted["ours"]["all"] / seconds["step"]
+    names = list(counted["reference"])
+    rows = [[name, *(f"{counts.get(name, 0) / 1e9:,.0f}" for counts in counted.values())] for name in names]
+    rows.append([f"speed of our step: {speed / 1e9:.0f} GFLOP/s", "", ""])
+    rows.append([f"speed of one large convolution: {peak / 1e9:.0f} GFLOP/s", "", ""])
+    rows.append([f"share of that peak: {speed / peak:.2f}", "", ""])
+    return Table("Floating-point operations of a step, GFLOP", ["network", "ours", "reference"], rows)
+
+
+def _counts(step: Callable[[], object]) -> dict[str, int]:
+    with FlopCounterMode(display=False) as counter:
+        step()
+    kinds = {"Encoder": "encoder", "ImageDecoder": "image decoders", "LabelDecoder": "label decoders",
+             "PatchDiscriminator": "discriminators"}  # fmt: skip
+    total = sum(counter.get_flop_counts()["Global"].values())
+    found = dict.fromkeys(kinds.values(), 0)
+    for name, counts in counter.get_flop_counts().items():
+        if name in kinds:
+            found[kinds[name]] += sum(counts.values())
+    return {**found, "VGG19 and what is not in a network": total - sum(found.values()), "all": total}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    finish(chosen, list(_tables(chosen)))
+
+
+def _tables(chosen: argparse.Namespace) -> list[Table]:
+    repeats, clock = chosen.repeats or (2 if chosen.quick else 3), CLOCKS[chosen.clock]
+    sizes = {"small": QUICK} if chosen.quick else {name: SIZES[name] for name in chosen.sizes}
+    half = QUICK if chosen.quick else Size(COMMON | {"channels": 32}, (128, 128))
+    work = {
+        "step": lambda: compare(sizes, repeats, clock),
+        "options": lambda: options(half, repeats, clock, compiled=not chosen.quick),
+        "operations": lambda: operations(
+            QUICK if chosen.quick else next(iter(SIZES.values())), repeats, clock
+        ),
+    }
+    return [work[part]() for part in chosen.parts]
+
+
+if __name__ == "__main__":
+    main()
