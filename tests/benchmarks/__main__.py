@@ -21,12 +21,14 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes and few repeats: a smoke test")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: for a busy machine")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     options = parser.parse_args()
     failed = []
     for script in options.only:
         print(f"## {script}\n", flush=True)  # noqa: T201
         words = ["--threads", str(options.threads), "--json", str(options.out / f"{script}.json")]
+        words += ["--clock", options.clock]
         words += ["--quick"] if options.quick else []
         done = subprocess.run([sys.executable, "-m", f"tests.benchmarks.{script}", *words], check=False)  # noqa: S603
         failed += [script] if done.returncode else []

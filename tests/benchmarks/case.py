@@ -32,7 +32,18 @@ from cmda_nnunet.segmenter import NnUnetSegmenter
 from cmda_nnunet.surroundings import quiet_nnunet
 
 from .full_size import CROP, head, structures
-from .measuring import Table, arguments, finish, in_own_process, interleaved, medians, peak_mb, ratio
+from .measuring import (
+    CLOCKS,
+    Clock,
+    Table,
+    arguments,
+    finish,
+    in_own_process,
+    interleaved,
+    medians,
+    peak_mb,
+    ratio,
+)
 
 GOAL = 1.05
 SMALL = (64, 64, 24)
@@ -73,7 +84,7 @@ def write_segmenter(folder: Path) -> None:
     segmenter.save(folder / "segmenter")
 
 
-def translating(folder: Path, scan: Volume, repeats: int) -> Table:
+def translating(folder: Path, scan: Volume, repeats: int, clock: Clock) -> Table:
     """Whole cases against the bare network."""
     rows = []
     for batch in (1, 8):
@@ -93,7 +104,9 @@ def translating(folder: Path, scan: Volume, repeats: int) -> Table:
             for triples in batches:
                 network.translate(triples, to_target=False)
 
-        seconds = interleaved({"bare": bare, "ours": lambda t=translator: t.translate(scan, "ceT1")}, repeats)
+        seconds = interleaved(
+            {"bare": bare, "ours": lambda t=translator: t.translate(scan, "ceT1")}, repeats, clock=clock
+        )
         memory = _memory("translate", folder / f"translator{batch}", scan)
         middle = medians(seconds)
         rows.append(
@@ -116,7 +129,7 @@ def translating(folder: Path, scan: Volume, repeats: int) -> Table:
     return Table(f"Translating a case of {_edges(scan)}", header, rows)
 
 
-def segmenting(folder: Path, scan: Volume, repeats: int) -> Table:
+def segmenting(folder: Path, scan: Volume, repeats: int, clock: Clock) -> Table:
     """Whole cases against nnU-Net's predictor."""
     write_segmenter(folder)
     segmenter = NnUnetSegmenter.load(folder / "segmenter")
@@ -145,7 +158,7 @@ def segmenting(folder: Path, scan: Volume, repeats: int) -> Table:
         with quiet_nnunet(torch.get_num_threads()):
             predictor.predict_single_npy_array(array, properties, None, None, True)
 
-    seconds = interleaved({"bare": bare, "ours": lambda: segmenter.segment(scan)}, repeats)
+    seconds = interleaved({"bare": bare, "ours": lambda: segmenter.segment(scan)}, repeats, clock=clock)
     middle, share = medians(seconds), ratio(seconds, "ours", "bare")
     memory = _memory("segment", folder / "segmenter", scan)
     header = [
@@ -213,7 +226,9 @@ def main() -> None:
     repeats = options.repeats or (1 if options.quick else 3)
     scan = head((96, 96, 32) if options.quick else CROP)
     with tempfile.TemporaryDirectory() as name:
-        finish(options, [translating(Path(name), scan, repeats), segmenting(Path(name), scan, repeats)])
+        folder, clock = Path(name), CLOCKS[options.clock]
+        parts = (translating, segmenting)
+        finish(options, [part(folder, scan, repeats, clock) for part in parts])
 
 
 if __name__ == "__main__":

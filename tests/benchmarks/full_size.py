@@ -30,7 +30,7 @@ def head(shape: tuple[int, int, int], seed: int = 0) -> Volume:
 
 
 def structures(shape: tuple[int, int, int], seed: int = 0, *, shift: float = 0.0) -> LabelVolume:
-    """A tumour of 30 mm and two cochleae of 5 mm.
+    """A tumour of 30 mm and two cochleae of 5 mm; smaller in a volume with an edge below 80 mm.
 
     Args:
         shape: Voxels I, J, K.
@@ -40,9 +40,10 @@ def structures(shape: tuple[int, int, int], seed: int = 0, *, shift: float = 0.0
     draw = np.random.default_rng(seed)
     labels = np.zeros(shape, dtype=np.uint8)
     moved = [shift / (edge * step) for edge, step in zip(shape, SPACING, strict=True)]
-    for label, place, radius in ((2, 0.32, 2.5), (2, 0.68, 2.5), (1, 0.62, 15.0)):
+    scale = min(1.0, min(edge * step for edge, step in zip(shape, SPACING, strict=True)) / 80)
+    for label, place, radius in ((2, 0.2, 2.5), (2, 0.8, 2.5), (1, 0.55, 15.0)):
         centre = [a + b + draw.uniform(-0.01, 0.01) for a, b in zip((place, 0.5, 0.5), moved, strict=True)]
-        radii = [radius * draw.uniform(0.9, 1.1) / step for step in SPACING]
+        radii = [max(radius * scale, 1.5) * draw.uniform(0.9, 1.1) / step for step in SPACING]
         labels[_ball(shape, tuple(centre), tuple(radii))] = label
     return LabelVolume(labels, AFFINE, f"case{seed}")
 
