@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmda_core.training.networks import UpsamplingConv2d
 from cmda_core.training.slices import SliceBatch
 from cmda_msfnet.config import MsfNetConfig
 from cmda_msfnet.networks import Discriminators, MsfNet
@@ -75,7 +76,7 @@ class ReferenceStep:
     def _pass(self, images: Tensor) -> Outputs:
         network = self._generator
         features = network.encoder(images)
-        scores = {name: decoder(features) for name, decoder in network.proxies.items()}
+        scores = {name: _decoded(decoder, features) for name, decoder in network.proxies.items()}
         return Outputs(network.to_source(features), network.to_target(features), scores)
 
     def _rivals(self, real_1: Tensor, real_2: Tensor) -> dict[str, Tensor]:
@@ -124,6 +125,17 @@ class ReferenceStep:
             if isinstance(layer, nn.ReLU):
                 losses.append(functional.mse_loss(one, two, reduction="none").mean())
         return torch.stack(losses).sum()
+
+
+def _decoded(decoder: nn.Sequential, features: Tensor) -> Tensor:
+    """A label decoder that enlarges the features before it convolves them."""
+    for layer in decoder:
+        if isinstance(layer, UpsamplingConv2d):
+            large = functional.interpolate(features, scale_factor=2, mode="nearest")
+            features = functional.conv2d(large, layer.weight, layer.bias, padding=1)
+        else:
+            features = layer(features)
+    return features
 
 
 def _square(scores: Tensor, wanted: float) -> Tensor:
