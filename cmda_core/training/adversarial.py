@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
 from cmda_core.training.config import AdversarialConfig
-from cmda_core.training.execution import Prefetched, execution
+from cmda_core.training.execution import execution
 from cmda_core.training.loop import train
+from cmda_core.training.prefetch import Prefetched
 from cmda_core.training.slices import SliceBatch, SliceSampler
 from cmda_core.training.updates import AlternatingUpdates
 

@@ -24,7 +24,7 @@ from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
 from cmda_core.schema import Case, Cohort, Runtime
 from cmda_core.training.adversarial import train_adversarial
-from cmda_core.training.execution import Prefetched
+from cmda_core.training.prefetch import Prefetched
 from cmda_core.training.slices import SliceSampler
 from cmda_core.volumes import write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP

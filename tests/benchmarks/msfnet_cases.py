@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +57,19 @@ QUICK = Size(
 )
 
 
+def method_of(
+    size: Size, changes: Mapping[str, Any] | None = None
+) -> tuple[MsfNetConfig, MsfNetMethod, ProxyLabels]:
+    """Settings, networks and labels; the weights are the same for the same size."""
+    torch.manual_seed(0)
+    config = MsfNetConfig(**{**size.settings, **(changes or {})})
+    labels = ProxyLabels(config, Task(), range(config.gif_classes or 0))
+    network = MsfNet(config.channels, config.residual_blocks, labels.classes)
+    return config, MsfNetMethod(config, network, labels).train(), labels
+
+
 class Ours:
-    """Our step, as `train_adversarial` does it.
+    """Our step, as `train_adversarial` does it; a context manager, in which the settings hold.
 
     Args:
         size: What to train.
@@ -71,25 +80,27 @@ class Ours:
     def __init__(
         self, size: Size, changes: Mapping[str, Any] | None = None, precision: str = "32-true"
     ) -> None:
-        torch.manual_seed(0)
-        self.config = MsfNetConfig(**{**size.settings, **(changes or {})})
-        self.labels = ProxyLabels(self.config, Task(), range(self.config.gif_classes or 0))
-        network = MsfNet(self.config.channels, self.config.residual_blocks, self.labels.classes)
-        self.method = MsfNetMethod(self.config, network, self.labels).train()
-        self._new = copy.deepcopy(self.method)
+        self.config, self.method, _ = method_of(size, changes)
         fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
         self._step = AlternatingUpdates(self.method, self.config, 1000, fabric)
-        self._execution = ExitStack()
-        self._execution.enter_context(execution(self.config, self.method))
+        self._execution = execution(self.config, self.method)
+
+    def __enter__(self) -> Ours:
+        self._execution.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._execution.__exit__(*error)
 
     def __call__(self, source: SliceBatch, target: SliceBatch) -> Mapping[str, Tensor]:
         return self._step(source, target, 1)
 
-    def reference(self) -> ReferenceStep:
-        """The step of the authors, with networks of the same weights."""
-        copied = copy.deepcopy(self._new)
-        vgg = next((part.layers for name, part in copied.named_children() if name == "_perceptual"), None)
-        return ReferenceStep(self.config, copied.generator, copied.discriminator, self.labels, vgg)
+
+def reference(size: Size) -> ReferenceStep:
+    """The step of the authors, with networks of the same weights."""
+    config, method, labels = method_of(size)
+    vgg = next((part.layers for name, part in method.named_children() if name == "_perceptual"), None)
+    return ReferenceStep(config, method.generator, method.discriminator, labels, vgg)
 
 
 def batches(size: Size) -> tuple[SliceBatch, SliceBatch]:

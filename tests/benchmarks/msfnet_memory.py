@@ -43,7 +43,7 @@ def count(size: Size, *, checkpointing: bool = False) -> dict[str, float]:
         return tensor
 
     method.discriminator.requires_grad_(False)
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
+    with ours, saved_tensors_hooks(keep, lambda tensor: tensor):
         terms, _images = method.generator_losses(*batches(size))
     again = largest_part(size) if checkpointing else 0
     del terms

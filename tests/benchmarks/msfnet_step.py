@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.msfnet_step --threads 2
 
-The same weights and inputs; each turn does one step of either. Further tables: what the options of the
-training cost and bring, where the operations go, and what share of the machine's convolution peak is
-reached.
+The same weights and inputs, each in a process of its own; each turn does one step of either. Further
+tables: what the options of the training cost and bring, where the operations go, and what share of the
+machine's convolution peak is reached.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cmda_core.training.slices import SliceBatch
+
 from .measuring import CLOCKS, Clock, Table, arguments, finish, interleaved, medians, ratio
-from .msfnet_cases import COMMON, QUICK, SIZES, Ours, Size, batches
+from .msfnet_cases import COMMON, QUICK, SIZES, Ours, Size, batches, reference
+from .step_process import StepProcess
 
 GOAL = 0.45
 PARTS = ("step", "options", "operations")
@@ -33,56 +37,40 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def compare(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> Table:
+def compare(sizes: Mapping[str, Size], repeats: int, clock: str) -> Table:
     """Time of our step as a share of the reference's."""
     rows = []
     for name, size in sizes.items():
-        ours = Ours(size)
-        reference, pair = ours.reference(), batches(size)
-        found = {"reference": reference(*pair), "ours": ours(*pair)}
-        gap = largest_gap(found["ours"], found["reference"])
-        seconds = interleaved(
-            {"reference": lambda r=reference, p=pair: r(*p), "ours": lambda o=ours, p=pair: o(*p)},
-            repeats,
-            warm=False,
-            clock=clock,
-        )
-        middle = medians(seconds)
-        share = ratio(seconds, "ours", "reference")
-        rows.append(
-            [name, f"{middle['reference']:.2f}", f"{middle['ours']:.2f}", f"{share:.2f}", f"{gap:.0e}"]
-        )
-    header = [
-        "size and losses",
-        "reference, s",
-        "ours, s",
-        f"share (goal {GOAL})",
-        "largest relative gap of a loss",
-    ]
+        with StepProcess("reference", size, clock) as reference, StepProcess("ours", size, clock) as ours:
+            gap = largest_gap(ours.step()[1], reference.step()[1])
+            turns = [(reference.step()[0], ours.step()[0]) for _ in range(repeats)]
+        theirs, own = (median(seconds) for seconds in zip(*turns, strict=True))
+        share = median(one / other for other, one in turns)
+        rows.append([name, f"{theirs:.2f}", f"{own:.2f}", f"{share:.2f}", f"{gap:.0e}"])
+    header = ["size", "reference, s", "ours, s", f"share (goal {GOAL})", "largest relative gap of a loss"]
     return Table("A training step of MSF-Net", header, rows)
 
 
-def largest_gap(ours: Mapping[str, torch.Tensor], reference: Mapping[str, torch.Tensor]) -> float:
+def largest_gap(ours: Mapping[str, float], reference: Mapping[str, float]) -> float:
     """Largest relative difference of a loss term."""
     if ours.keys() != reference.keys():
         raise ValueError(f"other loss terms: {sorted(ours)} and {sorted(reference)}")
-    return max(abs(float(ours[key].detach() / reference[key].detach()) - 1) for key in ours)
+    return max(abs(ours[key] / reference[key] - 1) for key in ours)
 
 
 def options(size: Size, repeats: int, clock: Clock, *, compiled: bool) -> Table:
     """Time of a step with each option as a share of the time without."""
     rows = []
-    plain = Ours(size)
     pair = batches(size)
     for name, (changes, precision) in OPTIONS.items():
         if "compile" in changes and not compiled:
             continue
-        other = Ours(size, changes, precision)
-        start = time.perf_counter()
-        other(*pair)
-        first = time.perf_counter() - start
-        works = {"plain": lambda: plain(*pair), name: lambda o=other: o(*pair)}
-        seconds = interleaved(works, repeats, clock=clock)
+        with Ours(size) as plain, Ours(size, changes, precision) as other:
+            start = time.perf_counter()
+            other(*pair)
+            first = time.perf_counter() - start
+            works = {"plain": lambda p=plain: p(*pair), name: lambda o=other: o(*pair)}
+            seconds = interleaved(works, repeats, clock=clock)
         rows.append([name, f"{ratio(seconds, name, 'plain'):.2f}", f"{first:.1f}"])
     return Table("Options of the training", ["option", "time against none", "first step, s"], rows)
 
@@ -94,19 +82,15 @@ def operations(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> list[Ta
     of_big = 2 * 9 * 256 * 256 * features[:, :1].numel()
     tables, speeds = [], []
     for name, size in sizes.items():
+        pair = batches(size)
         # Without Winograd's algorithm: what is counted is what the definition asks for.
-        ours, pair = Ours(size, {"winograd": False}), batches(size)
-        reference, quick = ours.reference(), Ours(size)
-        counted = {
-            "ours": _counts(lambda o=ours, p=pair: o(*p)),
-            "reference": _counts(lambda r=reference, p=pair: r(*p)),
-        }
-        works = {
-            "conv": lambda: big(features),
-            "winograd: false": lambda o=ours, p=pair: o(*p),
-            "as it is": lambda q=quick, p=pair: q(*p),
-        }
-        middle = medians(interleaved(works, repeats, clock=clock))
+        with Ours(size, {"winograd": False}) as direct:
+            counted = {"ours": _counts(direct, pair), "reference": _counts(reference(size), pair)}
+            works = {"conv": lambda: big(features), "winograd: false": lambda d=direct, p=pair: d(*p)}
+            middle = medians(interleaved(works, repeats, clock=clock))
+        with Ours(size) as quick:
+            works = {"as it is": lambda q=quick, p=pair: q(*p)}
+            middle |= medians(interleaved(works, repeats, clock=clock))
         rows = [
             [part, *(f"{counts[part] / 1e9:,.1f}" for counts in counted.values())] for part in counted["ours"]
         ]
@@ -121,9 +105,9 @@ def operations(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> list[Ta
     return [*tables, Table("Share of the convolution peak", header, speeds)]
 
 
-def _counts(step: Callable[[], object]) -> dict[str, int]:
+def _counts(step: Callable[..., object], pair: tuple[SliceBatch, SliceBatch]) -> dict[str, int]:
     with FlopCounterMode(display=False) as counter:
-        step()
+        step(*pair)
     kinds = {"Encoder": "encoder", "ImageDecoder": "image decoders", "LabelDecoder": "label decoders",
              "PatchDiscriminator": "discriminators"}  # fmt: skip
     total = sum(counter.get_flop_counts()["Global"].values())
@@ -149,7 +133,7 @@ def _tables(chosen: argparse.Namespace) -> list[Table]:
     sizes = {"small": QUICK} if chosen.quick else {name: SIZES[name] for name in chosen.sizes}
     half = QUICK if chosen.quick else Size(COMMON | {"channels": 32}, (128, 128))
     work: dict[str, Callable[[], list[Table]]] = {
-        "step": lambda: [compare(sizes, repeats, clock)],
+        "step": lambda: [compare(sizes, repeats, chosen.clock)],
         "options": lambda: [options(half, repeats, clock, compiled=not chosen.quick)],
         "operations": lambda: operations(sizes, repeats, clock),
     }

@@ -1,8 +1,8 @@
-"""Ways to run the networks that must not change what they learn; samples that are loaded ahead."""
+"""Ways to run the networks that must not change what they learn."""
 
 from __future__ import annotations
 
-import threading
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from cmda_core.run import Run
 from cmda_core.schema import Runtime
 from cmda_core.training.adversarial import train_adversarial
 from cmda_core.training.config import AdversarialConfig
-from cmda_core.training.execution import Prefetched, called_parts, execution
+from cmda_core.training.execution import called_parts, execution, kept_memory
 from cmda_core.training.slices import SliceBatch
 from cmda_cyclegan.config import CycleGanConfig
 from cmda_cyclegan.method import CycleGan
@@ -99,25 +99,14 @@ def test_called_parts_are_the_outermost_that_compute() -> None:
     assert called_parts(holder) == [holder.one, inner, holder.more["b"]]
 
 
-def test_the_next_sample_is_loaded_in_a_thread_of_its_own() -> None:
-    asked: list[tuple[int, str]] = []
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives memory back at once")
+def test_freed_memory_is_kept_and_given_back_at_the_end() -> None:
+    size = 256 * 2**20
 
-    def load(step: int) -> int:
-        asked.append((step, threading.current_thread().name))
-        return 10 * step
+    def held() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-    with Prefetched(load) as samples:
-        assert [samples.sample(step) for step in (3, 4, 5, 9)] == [30, 40, 50, 90]
-    assert [name.startswith("samples") for step, name in asked if step in (3, 4, 5)] == [False, True, True]
-
-
-def test_what_goes_wrong_while_loading_is_told_at_its_step() -> None:
-    def load(step: int) -> int:
-        if step == 1:
-            raise ValueError("broken file")
-        return step
-
-    with Prefetched(load) as samples:
-        assert samples.sample(0) == 0
-        with pytest.raises(ValueError, match="broken file"):
-            samples.sample(1)
+    with kept_memory():
+        torch.ones(size, dtype=torch.uint8)
+        inside = held()
+    assert inside - held() > 0.9 * size
