@@ -38,8 +38,9 @@ def execution(config: AdversarialConfig, method: AdversarialMethod) -> Iterator[
         if device_of(method.generator).type == "cpu":
             stack.enter_context(kept_memory())
         if config.winograd and not config.compile:
-            for layer in filter(suits, method.modules()):
-                _stand_in(layer, forward_of(layer), stack)
+            for layer in method.modules():
+                if suits(layer):
+                    _stand_in(layer, forward_of(layer), stack)
         for network in (method.generator, method.discriminator):
             if config.channels_last:
                 stack.enter_context(_channels_last(network))

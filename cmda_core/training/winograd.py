@@ -10,7 +10,7 @@ themselves; oneDNN, which torch uses on CPUs, does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ _TO_PIXELS = torch.tensor(
 _TILES, _FILTERS, _PIXELS = (torch.kron(one, one) for one in (_FROM_TILE, _FROM_FILTER, _TO_PIXELS))
 
 
-def suits(layer: nn.Module) -> bool:
+def suits(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether a layer is a 3x3 convolution that is quicker this way."""
     return (
         type(layer) is nn.Conv2d

@@ -31,7 +31,7 @@ from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.segmenter import NnUnetSegmenter
 from cmda_nnunet.surroundings import quiet_nnunet
 
-from .full_size import CROP, head, structures
+from .arrays import CROP, head, structures
 from .measuring import (
     CLOCKS,
     Clock,

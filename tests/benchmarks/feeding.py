@@ -33,7 +33,7 @@ from cmda_msfnet.method import MsfNetMethod
 from cmda_msfnet.networks import MsfNet
 from cmda_msfnet.proxies import ProxyLabels
 
-from .full_size import CROP, SCAN, head, regions, structures
+from .arrays import CROP, SCAN, head, regions, structures
 from .measuring import Table, arguments, finish, in_own_process, peak_mb
 from .msfnet_cases import demo_settings
 

@@ -21,7 +21,7 @@ from cmda_core.evaluation.segmentation import StructureScore, score_case
 from cmda_core.schema import Task
 from cmda_core.volumes import LabelVolume, write_volume
 
-from .full_size import SCAN, STRUCTURES, structures
+from .arrays import SCAN, STRUCTURES, structures
 from .measuring import CLOCKS, Clock, Table, arguments, finish, interleaved, medians
 
 GOAL = 50
