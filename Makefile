@@ -28,8 +28,8 @@ test: setup  ## Tests that take seconds each
 test-slow: setup  ## Tests that take minutes
 	$(TEST_ENV) $(BIN)/python -m pytest -m slow
 
-bench: setup  ## Measured comparisons
-	$(TEST_ENV) $(BIN)/python -m pytest -m slow tests/benchmarks
+bench: setup  ## Measured comparisons; what to measure and how: make bench BENCH='--quick'
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 torture: setup  ## 200 SIGKILLs at random moments; TORTURE="--kills 20 --seed 3" for others
 	$(TEST_ENV) $(BIN)/python tests/torture/torture.py $(TORTURE)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmda_core.errors import DataError
 from cmda_core.evaluation.surfaces import Mask, Spacing, surface_distances, union_box
@@ -155,10 +156,10 @@ def score_case(
         DataError: If one holds a label that is no structure of the task.
     """
     require_same_grid(reference.grid, prediction.grid, (f"the reference of {case}", f"prediction of {case}"))
-    for volume, name in ((prediction, "prediction"), (reference, "reference")):
-        _check_labels(volume, structures, f"case {case}: the {name}")
     region = union_box(prediction.voxels, reference.voxels)
     predicted, truth = prediction.voxels[region], reference.voxels[region]
+    for voxels, name in ((predicted, "prediction"), (truth, "reference")):
+        _check_labels(voxels, structures, f"case {case}: the {name}")
     return [
         _score(predicted == label, truth == label, reference.spacing, definition, (case, structure))
         for structure, label in structures.items()
@@ -178,7 +179,7 @@ def score_missing(reference: LabelVolume, structures: Mapping[str, int], case: s
     Raises:
         DataError: If the reference holds a label that is no structure of the task.
     """
-    _check_labels(reference, structures, f"case {case}: the reference")
+    _check_labels(reference.voxels, structures, f"case {case}: the reference")
     voxel = float(np.prod(reference.spacing))
     scores = []
     for structure, label in structures.items():
@@ -230,8 +231,8 @@ def _note(found: bool, present: bool) -> Note:
     return "no reference" if found else "absent"
 
 
-def _check_labels(volume: LabelVolume, structures: Mapping[str, int], where: str) -> None:
-    counts = np.bincount(volume.voxels.ravel(), minlength=256)
+def _check_labels(voxels: NDArray[np.uint8], structures: Mapping[str, int], where: str) -> None:
+    counts = np.bincount(voxels.ravel(), minlength=256)
     unknown = sorted(set(np.flatnonzero(counts).tolist()) - {0, *structures.values()})
     if unknown:
         known = ", ".join(f"{name} = {label}" for name, label in structures.items())

@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
-from cmda_core.training.averaging import moving_average, take_over
 from cmda_core.training.config import AdversarialConfig
-from cmda_core.training.loop import Trainable, train
-from cmda_core.training.schedules import schedule
+from cmda_core.training.execution import execution
+from cmda_core.training.loop import train
+from cmda_core.training.prefetch import Prefetched
 from cmda_core.training.slices import SliceBatch, SliceSampler
-
-if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+from cmda_core.training.updates import AlternatingUpdates
 
 _SOURCE_STREAM, _TARGET_STREAM = 0, 1
+
+_Pair = tuple[SliceBatch, SliceBatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +112,7 @@ def train_adversarial(
     method.to(fabric.device).train()
     sampler = _PairSampler(data, config, run, method.stride)
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
-    generator = _Updater(method.generator, config, steps, fabric)
-    discriminator = _Updater(method.discriminator, config, steps, fabric)
-    average = {"average": moving_average(method.kept, config.ema)} if config.ema else {}
-
-    def step(number: int) -> Mapping[str, Tensor]:
-        source, target = sampler.pair(number)
-        method.discriminator.requires_grad_(False)
-        with fabric.autocast():
-            terms, images = method.generator_losses(source, target)
-        generator.update(terms)
-        method.discriminator.requires_grad_(True)
-        with fabric.autocast():
-            rivals = method.discriminator_losses(_detached(images))
-        discriminator.update(rivals)
-        for averaged in average.values():
-            averaged.update_parameters(method.kept)
-        return {key: value.detach() for key, value in {**terms, **rivals}.items()}
+    updates = AlternatingUpdates(method, config, steps, fabric)
 
     @torch.no_grad()
     def show(done: int) -> None:
@@ -140,27 +123,22 @@ def train_adversarial(
         method.eval()
         with torch.random.fork_rng():
             # Always the same samples, so that the pictures of a run can be compared.
-            _, images = method.generator_losses(*sampler.pair(0))
+            _, images = method.generator_losses(*sampler.moved(sampler.pair(0)))
         method.train()
         run.picture(f"step-{done:07d}", contact_sheet(images))
 
-    train(
-        run,
-        Trainable(
-            modules={"generator": method.generator, "discriminator": method.discriminator, **average},
-            optimizers={"generator": generator.optimizer, "discriminator": discriminator.optimizer},
-            schedulers={"generator": generator.schedule, "discriminator": discriminator.schedule},
-            extra=method.extra,
-        ),
-        step,
-        steps=steps,
-        description="train translator",
-        save_every=config.save_every,
-        log_every=config.log_every,
-        on_save=show,
-    )
-    for averaged in average.values():
-        take_over(method.kept, averaged)
+    with execution(config, method), Prefetched(sampler.pair) as samples:
+        train(
+            run,
+            updates.trainable,
+            lambda step: updates(*sampler.moved(samples.sample(step)), step),
+            steps=steps,
+            description="train translator",
+            save_every=config.save_every,
+            log_every=config.log_every,
+            on_save=show,
+        )
+    updates.finish()
     method.eval()
 
 
@@ -196,45 +174,16 @@ class _PairSampler:
         """Source cases: the samples of an epoch."""
         return len(self._source)
 
-    def pair(self, step: int) -> tuple[SliceBatch, SliceBatch]:
-        """The batches of a step, on the device, with edges that the networks can halve."""
+    def pair(self, step: int) -> _Pair:
+        """The batches of a step, with edges that the networks can halve; ready for the device."""
         position = step * self._fabric.world_size + self._fabric.global_rank
-        device = self._fabric.device
-        source = self._source.batch(position, self._batch_size, _SOURCE_STREAM)
-        target = self._target.batch(position, self._batch_size, _TARGET_STREAM)
-        return source.padded(self._stride).to(device), target.padded(self._stride).to(device)
+        source = self._source.batch(position, self._batch_size, _SOURCE_STREAM).padded(self._stride)
+        target = self._target.batch(position, self._batch_size, _TARGET_STREAM).padded(self._stride)
+        if self._fabric.device.type == "cuda":
+            return source.pinned(), target.pinned()
+        return source, target
 
-
-class _Updater:
-    """Adam with its schedule for one of the two sides."""
-
-    def __init__(self, module: nn.Module, config: AdversarialConfig, steps: int, fabric: Fabric) -> None:
-        self._parameters = list(module.parameters())
-        self._fabric = fabric
-        self.optimizer = Adam(
-            self._parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-        )
-        self.schedule = schedule(self.optimizer, config.schedule, steps)
-        self._stepper = cast(Optimizer, fabric.setup_optimizers(self.optimizer))
-
-    def update(self, terms: Mapping[str, Tensor]) -> None:
-        """Minimise the sum of the terms."""
-        self.optimizer.zero_grad()
-        self._fabric.backward(_total(terms.values()))
-        if self._fabric.world_size > 1:
-            for parameter in self._parameters:
-                if parameter.grad is not None:
-                    mean = cast(Tensor, self._fabric.all_reduce(parameter.grad, reduce_op="mean"))
-                    parameter.grad = mean
-        self._stepper.step()
-
-
-def _total(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack([term.float() for term in terms]).sum()
-
-
-def _detached(images: Translations) -> Translations:
-    def detached(part: Tensor | None) -> Any:
-        return None if part is None else part.detach()
-
-    return Translations(*(detached(getattr(images, field.name)) for field in fields(images)))
+    def moved(self, pair: _Pair) -> _Pair:
+        """The batches on the device."""
+        source, target = pair
+        return source.to(self._fabric.device), target.to(self._fabric.device)

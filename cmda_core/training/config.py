@@ -53,6 +53,22 @@ class AdversarialConfig(PluginConfig):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay per step of an exponential moving average of the weights that translate; 0: none."""
 
+    winograd: bool = True
+    """On CPUs, compute 3x3 convolutions of many channels by Winograd's algorithm: the same up to rounding
+    in much less time."""
+
+    channels_last: bool = False
+    """Keep the channels of a pixel side by side in memory: faster on GPUs with tensor cores, slower on
+    CPUs."""
+
+    compile: bool = False
+    """Compile the networks with ``torch.compile``: faster on GPUs after minutes of waiting; gains nothing
+    on CPUs."""
+
+    checkpointing: bool = False
+    """Compute the generator's activations again on the way back instead of keeping them: about a third
+    of the time more for half the memory or less."""
+
     inference_batch: int = Field(default=8, ge=1)
     """Slices that are translated at once; less needs less memory and changes nothing else."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cmda_core.training.slices import from_triples, neighbours
+from cmda_core.training.slices import OverlapMean, neighbours
 from cmda_core.volumes import Volume
 
 
@@ -36,9 +36,10 @@ def translate_volume(
     stack = torch.from_numpy(np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)))
     depth, height, width = stack.shape
     padded = functional.pad(stack[None], (0, -width % stride, 0, -height % stride), mode="replicate")[0]
-    triples = torch.empty(depth, 3, height, width)
+    mean = OverlapMean(depth, height, width)
     for start in range(0, depth, batch_size):
         positions = range(start, min(start + batch_size, depth))
         batch = torch.stack([padded[neighbours(position, depth)] for position in positions]).to(device)
-        triples[start : start + batch_size] = translate(batch)[..., :height, :width].float().cpu()
-    return volume.with_voxels(np.clip(from_triples(triples), -1, 1), modality=to)
+        mean.add(start, translate(batch)[..., :height, :width].float().cpu())
+    voxels = mean.result()
+    return volume.with_voxels(voxels.clip(-1, 1, out=voxels), modality=to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,12 +41,7 @@ def soft_dice_loss(logits: Tensor, labels: Tensor, smooth: float = 1.0) -> Tenso
         smooth: Added to numerator and denominator, in pixels: a class that is neither there nor
             predicted counts as right.
     """
-    probabilities = logits.softmax(dim=1)
-    truth = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(probabilities.dtype)
-    axes = [0, *range(2, logits.ndim)]
-    overlap = (probabilities * truth).sum(dim=axes)
-    sizes = probabilities.sum(dim=axes) + truth.sum(dim=axes)
-    return 1 - ((2 * overlap + smooth) / (sizes + smooth)).mean()
+    return _soft_dice(logits.softmax(dim=1), labels, smooth)
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -55,4 +51,15 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: ``(N, C, ...)``, before softmax.
         labels: ``(N, ...)``, integers from 0 to C - 1.
     """
-    return functional.cross_entropy(logits, labels) + soft_dice_loss(logits, labels)
+    scores = logits.log_softmax(dim=1)
+    return functional.nll_loss(scores, labels) + _soft_dice(scores.exp(), labels, 1.0)
+
+
+def _soft_dice(probabilities: Tensor, labels: Tensor, smooth: float) -> Tensor:
+    # One byte for each class and pixel; one-hot maps have eight, and 209 classes fill the caches as it is.
+    classes = torch.arange(probabilities.shape[1], device=labels.device)
+    truth = labels.unsqueeze(1) == classes.view(-1, *[1] * (labels.ndim - 1))
+    axes = [0, *range(2, probabilities.ndim)]
+    overlap = (probabilities * truth).sum(dim=axes)
+    sizes = probabilities.sum(dim=axes) + truth.sum(dim=axes)
+    return 1 - ((2 * overlap + smooth) / (sizes + smooth)).mean()

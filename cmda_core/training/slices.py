@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Case, Cohort
-from cmda_core.volumes import Volume, open_slices
+from cmda_core.volumes import open_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,12 @@ class SliceBatch:
     parcellation: Tensor | None = None
 
     def to(self, device: torch.device) -> SliceBatch:
-        """The same batch on a device."""
-        moved = [
-            None if part is None else part.to(device, non_blocking=True)
-            for part in (self.images, self.labels, self.parcellation)
-        ]
-        assert moved[0] is not None  # noqa: S101  # for the type checker: images are always there
-        return SliceBatch(moved[0], moved[1], moved[2])
+        """The same batch on a device; from pinned memory it gets there while the device computes."""
+        return self._each(lambda part: part.to(device, non_blocking=True))
+
+    def pinned(self) -> SliceBatch:
+        """The same batch in memory that a CUDA device can read by itself."""
+        return self._each(Tensor.pin_memory)
 
     def padded(self, stride: int) -> SliceBatch:
         """The same batch with H and W rounded up to multiples of ``stride`` by repeating the edge."""
@@ -47,13 +48,13 @@ class SliceBatch:
             return self
         rows, columns = (torch.arange(n + -n % stride).clamp(max=n - 1) for n in (height, width))
 
-        def pad(images: Tensor) -> Tensor:
-            return images[..., rows, :][..., columns]
+        return self._each(lambda part: part[..., rows, :][..., columns])
 
+    def _each(self, change: Callable[[Tensor], Tensor]) -> SliceBatch:
         return SliceBatch(
-            pad(self.images),
-            None if self.labels is None else pad(self.labels),
-            None if self.parcellation is None else pad(self.parcellation),
+            change(self.images),
+            None if self.labels is None else change(self.labels),
+            None if self.parcellation is None else change(self.parcellation),
         )
 
 
@@ -82,6 +83,7 @@ class SliceSampler:
         self._seed = seed
         self._size = size
         self._flip = flip
+        self._order = lru_cache(maxsize=4)(partial(_order, len(cohort), seed))
         for stacks, case in zip(self._stacks, cohort, strict=True):
             if size and any(edge > limit for edge, limit in zip(size, stacks.images.shape[1:], strict=True)):
                 raise DataError(f"{case.image}: slices of {stacks.images.shape[1:]} pixels, need {size}.")
@@ -104,9 +106,8 @@ class SliceSampler:
 
     def _sample(self, position: int, stream: int) -> tuple[Any, Any, Any]:
         epoch, index = divmod(position, len(self._stacks))
-        order = np.random.default_rng([self._seed, stream, epoch]).permutation(len(self._stacks))
         draw = np.random.default_rng([self._seed, stream, epoch, index])
-        stacks = self._stacks[order[index]]
+        stacks = self._stacks[self._order(stream, epoch)[index]]
         depth, height, width = stacks.images.shape
         slices = neighbours(int(draw.integers(depth)), depth)
         top, left, rows, columns = 0, 0, height, width
@@ -119,29 +120,57 @@ class SliceSampler:
         step = -1 if mirrored else 1
         window = np.s_[slices, top : top + rows, left : left + columns]
 
-        def cut(stack: NDArray[Any] | None) -> NDArray[Any] | None:
-            return None if stack is None else np.ascontiguousarray(stack[window][..., ::step])
+        def cut(stack: _Stack | None) -> NDArray[Any] | None:
+            return None if stack is None else np.ascontiguousarray(stack.open()[window][..., ::step])
 
         image = cut(stacks.images)
         assert image is not None  # noqa: S101  # for the type checker
         return (
-            image.astype(np.float32) * np.float32(stacks.slope),
+            image.astype(np.float32) * np.float32(stacks.images.slope),
             cut(stacks.labels),
             cut(stacks.parcellation),
         )
 
 
+def _order(cases: int, seed: int, stream: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, stream, epoch]).permutation(cases)
+
+
 class _Stacks:
-    """Memory maps of one case, each of shape ``(K, J, I)``."""
+    """The volumes of one case."""
 
     def __init__(self, case: Case) -> None:
-        self.images, self.slope = open_slices(case.image)
-        self.labels = _open_labels(case.labels)
-        self.parcellation = _open_labels(case.parcellation)
+        self.images = _Stack.of(case.image)
+        self.labels = None if case.labels is None else _Stack.of(case.labels)
+        self.parcellation = None if case.parcellation is None else _Stack.of(case.parcellation)
 
 
-def _open_labels(path: Path | None) -> NDArray[Any] | None:
-    return None if path is None else open_slices(path)[0]
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Where the voxels of a volume of shape ``(K, J, I)`` lie; mapped for as long as a sample is cut.
+
+    All volumes mapped at once would fill the memory with pages that were read once, and a process may
+    not map more than some ten thousand files.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    offset: int
+    shape: tuple[int, ...]
+    slope: float
+
+    @classmethod
+    def of(cls, path: Path) -> _Stack:
+        stack, slope = open_slices(path)
+        return cls(path, stack.dtype, stack.offset, stack.shape, slope)
+
+    def open(self) -> NDArray[Any]:
+        try:
+            return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=self.shape)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.path}: cannot be read any more ({error}). Prepare the data again."
+            ) from error
 
 
 def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:
@@ -160,28 +189,34 @@ def neighbours(index: int, depth: int) -> list[int]:
     return [min(max(index + offset, 0), depth - 1) for offset in (-1, 0, 1)]
 
 
-def to_slices(volume: Volume) -> Tensor:
-    """All slice triples of a volume, shape ``(K, 3, J, I)``."""
-    stack = torch.from_numpy(np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)))
-    return torch.stack([stack[neighbours(index, len(stack))] for index in range(len(stack))])
-
-
-def from_triples(triples: Tensor) -> NDArray[np.float32]:
-    """Average the overlapping predictions of each slice.
+class OverlapMean:
+    """Averages the overlapping predictions of each slice as they come, in the memory of one volume.
 
     Args:
-        triples: ``(K, 3, J, I)``: for each position its prediction of the slice below, the slice
-            itself and the slice above.
-
-    Returns:
-        ``(I, J, K)``, each slice the mean of all predictions of it.
+        depth: Slices K of the volume.
+        height: Rows J of a slice.
+        width: Columns I of a slice.
     """
-    depth = triples.shape[0]
-    total = torch.zeros_like(triples[:, 0])
-    count = torch.zeros(depth, 1, 1, dtype=total.dtype, device=total.device)
-    for index in range(depth):
-        for channel, target in enumerate(neighbours(index, depth)):
-            total[target] += triples[index, channel]
-            count[target] += 1
-    mean: NDArray[np.float32] = (total / count).float().cpu().numpy()
-    return np.ascontiguousarray(mean.transpose(2, 1, 0))
+
+    def __init__(self, depth: int, height: int, width: int) -> None:
+        self._total = torch.zeros(depth, height, width)
+        self._count = torch.zeros(depth, 1, 1)
+
+    def add(self, start: int, triples: Tensor) -> None:
+        """Take in predictions.
+
+        Args:
+            start: Position of the first triple.
+            triples: ``(N, 3, J, I)``, on the CPU: for each position from ``start`` on its prediction
+                of the slice below, the slice itself and the slice above.
+        """
+        depth = len(self._total)
+        places = [neighbours(start + offset, depth) for offset in range(len(triples))]
+        targets = torch.tensor(places).flatten()
+        self._total.index_add_(0, targets, triples.flatten(0, 1))
+        self._count.index_add_(0, targets, torch.ones(len(targets), 1, 1))
+
+    def result(self) -> NDArray[np.float32]:
+        """``(I, J, K)``, each slice the mean of all predictions of it."""
+        mean: NDArray[np.float32] = self._total.div_(self._count).numpy()
+        return np.ascontiguousarray(mean.transpose(2, 1, 0))

@@ -148,7 +148,7 @@ def write_volume(path: Path, volume: Volume | LabelVolume, *, step: float | None
         nibabel.save(image, temporary)
 
 
-def open_slices(path: Path) -> tuple[NDArray[Any], float]:
+def open_slices(path: Path) -> tuple[np.memmap[Any, Any], float]:
     """Map an uncompressed NIfTI file into memory, so that slices can be read without decoding it.
 
     Args:

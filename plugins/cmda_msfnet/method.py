@@ -6,7 +6,7 @@ treats every image alone; each decoder runs on just the features that a loss ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ class MsfNetMethod(AdversarialMethod):
         supervised = [features[: len(real_1)]]
         if self._config.proxy_on_cycled:
             supervised.append(back_1)
-        terms |= self._proxy_losses(torch.cat(supervised), source)
+        terms |= self._proxy_losses(supervised, source)
         return terms, Translations(real_1, fake_2, cycled_1, real_2, fake_1, cycled_2)
 
     def discriminator_losses(self, images: Translations) -> Mapping[str, Tensor]:
@@ -86,13 +86,14 @@ class MsfNetMethod(AdversarialMethod):
         scores_1, scores_2 = self.discriminator(*self._windows(fake_1, fake_2))
         return least_squares(scores_1, 1) + least_squares(scores_2, 1)
 
-    def _proxy_losses(self, features: Tensor, source: SliceBatch) -> dict[str, Tensor]:
-        count = len(features) // len(source.images)
-        return {
-            name: segmentation_loss(decoder(features), self._labels.of(name, source).repeat(count, 1, 1))
-            * count  # a term for each pass, as eq. 4 is for one
-            for name, decoder in self.generator.proxies.items()
-        }
+    def _proxy_losses(self, passes: Sequence[Tensor], source: SliceBatch) -> dict[str, Tensor]:
+        """Eq. 4 for the features of each pass: decoded together, and each a term of its own."""
+        losses = {}
+        for name, decoder in self.generator.proxies.items():
+            labels = self._labels.of(name, source)
+            scores = decoder(torch.cat(list(passes))).split(len(labels))
+            losses[name] = torch.stack([segmentation_loss(part, labels) for part in scores]).sum()
+        return losses
 
     def _windows(self, *images: Tensor) -> list[Tensor]:
         """A random window of each batch of images."""

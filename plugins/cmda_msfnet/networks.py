@@ -5,7 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cmda_core.training.config import Norm
-from cmda_core.training.networks import SLOPE, PatchDiscriminator, ResidualBlock, init_weights
+from cmda_core.training.networks import (
+    SLOPE,
+    PatchDiscriminator,
+    ResidualBlock,
+    UpsamplingConv2d,
+    init_weights,
+)
 
 STRIDE = 4
 """Pixels of the image per pixel of the features."""
@@ -65,11 +71,9 @@ class LabelDecoder(nn.Sequential):
     def __init__(self, channels: int, blocks: int, classes: int) -> None:
         super().__init__(
             *(ResidualBlock(4 * channels) for _ in range(blocks)),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(4 * channels, 2 * channels, 3, padding=1),
+            UpsamplingConv2d(4 * channels, 2 * channels),
             *_activated(2 * channels),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(2 * channels, channels, 3, padding=1),
+            UpsamplingConv2d(2 * channels, channels),
             *_activated(channels),
             nn.Conv2d(channels, classes, 1),
         )

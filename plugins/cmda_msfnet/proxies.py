@@ -57,7 +57,10 @@ class ProxyLabels:
         if labels is None:
             raise _missing(proxy)
         middle = labels[:, _MIDDLE]
-        return middle if proxy == "vs" else self._class_of.to(middle.device)[middle]
+        if proxy == "vs":
+            return middle
+        self._class_of = self._class_of.to(middle.device)  # once: the way to a device makes it wait
+        return self._class_of[middle]
 
 
 def find_regions(config: MsfNetConfig, cohort: Cohort) -> tuple[int, ...]:

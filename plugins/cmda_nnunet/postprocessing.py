@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cmda_core.evaluation.surfaces import union_box
 from cmda_core.schema import Task
 from cmda_core.volumes.components import Mask, largest_components
 
@@ -48,15 +49,22 @@ def clean_labels(
         A new array; ``labels`` is left alone.
     """
     cleaned = labels.copy()
+    found = union_box(labels, labels)
+    if cleaned[found].size:
+        _clean(cleaned[found], slice_mm, task, rules)
+    return cleaned
+
+
+def _clean(cleaned: NDArray[np.uint8], slice_mm: float, task: Task, rules: CleaningRules) -> None:
+    """Clean in place; how far the array reaches around the structures makes no difference."""
     cochlea = task.structures.get(COCHLEA)
     if cochlea is not None and rules.two_cochleae:
         cleaned[(cleaned == cochlea) & ~largest_components(cleaned == cochlea, 2)] = 0
     if rules.one_tumour:
-        cochleae = cleaned == cochlea if cochlea is not None else np.zeros(labels.shape, dtype=bool)
+        cochleae = cleaned == cochlea if cochlea is not None else np.zeros(cleaned.shape, dtype=bool)
         tumour = cleaned == task.tumour_label
         slices = math.ceil(rules.height_tolerance_mm / slice_mm)
         cleaned[tumour & ~tumour_component(tumour, cochleae, slices)] = 0
-    return cleaned
 
 
 def tumour_component(tumour: Mask, cochleae: Mask, tolerance: int) -> Mask:

@@ -94,14 +94,14 @@ def _same(one: object, two: object) -> bool:
     return one == two
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.5])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.5}, {"channels_last": True}], ids=str)
 def test_interrupted_training_ends_as_an_uninterrupted_one(
-    train: Callable[..., OneLayer], tmp_path: Path, ema: float
+    train: Callable[..., OneLayer], tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    whole = train("whole", ema=ema, schedule="linear")
+    whole = train("whole", schedule="linear", **options)
     with pytest.raises(KeyboardInterrupt):
-        train("broken", fail_at=16, ema=ema, schedule="linear")
-    resumed = train("broken", ema=ema, schedule="linear")
+        train("broken", fail_at=16, schedule="linear", **options)
+    resumed = train("broken", schedule="linear", **options)
     assert resumed.calls < whole.calls
     assert _same(dict(whole.state_dict()), dict(resumed.state_dict()))
     # Weights, moments of Adam, schedules, the pool and all random generators:

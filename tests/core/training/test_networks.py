@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from cmda_core.training.networks import PatchDiscriminator, ResidualBlock, init_weights, smallest_patch
+from cmda_core.training.networks import (
+    PatchDiscriminator,
+    ResidualBlock,
+    UpsamplingConv2d,
+    init_weights,
+    smallest_patch,
+)
 
 
 @pytest.mark.parametrize("layers", [1, 3, 6])
@@ -32,6 +38,20 @@ def test_paper_widths_stop_at_eight_fold() -> None:
     widths = [part.out_channels for part in judge.modules() if isinstance(part, nn.Conv2d)]
     assert widths == [64, 128, 256, 512, 512, 512, 512, 1]
     assert sum(isinstance(part, nn.BatchNorm2d) for part in judge.modules()) == 6
+
+
+def test_upsampling_convolution_is_both_after_each_other() -> None:
+    torch.manual_seed(0)
+    layer = UpsamplingConv2d(3, 4).double()
+    features = torch.randn(2, 3, 5, 7, dtype=torch.float64, requires_grad=True)
+    large = nn.functional.interpolate(features, scale_factor=2, mode="nearest")
+    wanted = nn.functional.conv2d(large, layer.weight, layer.bias, padding=1)
+    ours = layer(features)
+    torch.testing.assert_close(ours, wanted, rtol=1e-12, atol=1e-12)
+    inputs, gradient = (features, layer.weight, layer.bias), torch.randn_like(wanted)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, inputs, gradient), torch.autograd.grad(wanted, inputs, gradient)
+    )
 
 
 def test_residual_block_keeps_odd_sizes() -> None:

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from slice_cohorts import AFFINE, unpaired
+from slice_cohorts import unpaired
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Cohort
-from cmda_core.training.slices import SliceBatch, SliceSampler, from_triples, neighbours, to_slices
-from cmda_core.volumes import Volume, read_labels, read_volume
+from cmda_core.training.slices import OverlapMean, SliceBatch, SliceSampler, neighbours
+from cmda_core.volumes import read_labels, read_volume
 
 
 def test_neighbours_repeat_the_end_slices() -> None:
@@ -62,6 +62,22 @@ def test_batch_without_labels_has_none(tmp_path: Path) -> None:
     assert batch.parcellation is None
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, to see what is mapped")
+def test_no_volume_stays_mapped(tmp_path: Path) -> None:
+    sampler = SliceSampler(unpaired(tmp_path).source, seed=0)
+    for step in range(3):
+        sampler.batch(step, 1)
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    data = unpaired(tmp_path, cases=1)
+    sampler = SliceSampler(data.source, seed=0)
+    data.source.cases[0].labels.unlink()
+    with pytest.raises(DataError, match=r"s0_labels.nii: cannot be read any more"):
+        sampler.batch(0, 1)
+
+
 def test_refuses_windows_that_do_not_fit_and_empty_cohorts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="need"):
         SliceSampler(unpaired(tmp_path).source, seed=0, size=(21, 8))
@@ -69,7 +85,8 @@ def test_refuses_windows_that_do_not_fit_and_empty_cohorts(tmp_path: Path) -> No
         SliceSampler(Cohort(name="empty"), seed=0)
 
 
-def test_from_triples_against_a_loop() -> None:
+@pytest.mark.parametrize("batch", [1, 2, 3, 4])
+def test_overlapping_predictions_are_averaged_as_by_a_loop(batch: int) -> None:
     triples = np.random.default_rng(0).normal(size=(4, 3, 2, 5)).astype(np.float32)
     expected = np.zeros((5, 2, 4))
     for slice_ in range(4):
@@ -79,13 +96,10 @@ def test_from_triples_against_a_loop() -> None:
                 if min(max(index + offset, 0), 3) == slice_:
                     guesses.append(triples[index, channel])
         expected[:, :, slice_] = np.mean(guesses, axis=0).T
-    np.testing.assert_allclose(from_triples(torch.from_numpy(triples)), expected, rtol=1e-6)
-
-
-def test_to_slices_and_back_is_the_volume() -> None:
-    voxels = np.random.default_rng(0).uniform(-1, 1, (5, 4, 3)).astype(np.float32)
-    volume = Volume(voxels, AFFINE, "ceT1", "a")
-    np.testing.assert_allclose(from_triples(to_slices(volume)), voxels, atol=1e-6)
+    mean = OverlapMean(4, 2, 5)
+    for start in range(0, 4, batch):
+        mean.add(start, torch.from_numpy(triples[start : start + batch]))
+    np.testing.assert_allclose(mean.result(), expected, rtol=1e-6)
 
 
 def test_padding_repeats_the_edge_of_images_and_labels() -> None:
