@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -118,10 +118,12 @@ class SliceSampler:
             )
         mirrored = self._flip and bool(draw.integers(2))
         step = -1 if mirrored else 1
-        window = np.s_[slices, top : top + rows, left : left + columns]
 
         def cut(stack: _Stack | None) -> NDArray[Any] | None:
-            return None if stack is None else np.ascontiguousarray(stack.open()[window][..., ::step])
+            if stack is None:
+                return None
+            found = stack.read(slices, top, rows)
+            return np.ascontiguousarray(found[..., left : left + columns][..., ::step])
 
         image = cut(stacks.images)
         assert image is not None  # noqa: S101  # for the type checker
@@ -147,10 +149,10 @@ class _Stacks:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Where the voxels of a volume of shape ``(K, J, I)`` lie; mapped for as long as a sample is cut.
+    """Where the voxels of a volume of shape ``(K, J, I)`` lie in its file.
 
-    All volumes mapped at once would fill the memory with pages that were read once, and a process may
-    not map more than some ten thousand files.
+    They are read, not mapped: a map is read from disk page by page, and the maps of all cases would fill
+    the memory with pages that were used once.
     """
 
     path: Path
@@ -164,13 +166,23 @@ class _Stack:
         stack, slope = open_slices(path)
         return cls(path, stack.dtype, stack.offset, stack.shape, slope)
 
-    def open(self) -> NDArray[Any]:
+    def read(self, slices: Sequence[int], top: int, rows: int) -> NDArray[Any]:
+        """So many rows of adjacent slices, shape ``(slices, rows, I)``; a slice may be named twice."""
+        _, height, width = self.shape
+        first = min(slices)
+        found = np.empty((max(slices) - first + 1, rows, width), self.dtype)
         try:
-            return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=self.shape)
-        except (OSError, ValueError) as error:
+            with self.path.open("rb", buffering=0) as stream:
+                for place, block in enumerate(found):
+                    row = (first + place) * height + top
+                    stream.seek(self.offset + row * width * self.dtype.itemsize)
+                    if stream.readinto(memoryview(block).cast("B")) != block.nbytes:
+                        raise OSError("it has become shorter")
+        except OSError as error:
             raise DataError(
                 f"{self.path}: cannot be read any more ({error}). Prepare the data again."
             ) from error
+        return found[[index - first for index in slices]]
 
 
 def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:

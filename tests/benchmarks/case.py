@@ -203,9 +203,7 @@ def only(options: argparse.Namespace) -> None:
         segmenter.segment(head((96, 96, 32)))  # imports nnU-Net and sets up its predictor
         before = peak_mb()
         segmenter.segment(scan)
-    print(
-        json.dumps({"before_mb": before, "peak_mb": peak_mb()})
-    )  # read by the process that started this one
+    print(json.dumps({"before_mb": before, "peak_mb": peak_mb()}))  # for the other process
 
 
 def _edges(scan: Volume) -> str:

@@ -78,6 +78,15 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
         sampler.batch(0, 1)
 
 
+def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
+    data = unpaired(tmp_path, cases=1)
+    sampler = SliceSampler(data.source, seed=0)
+    image = data.source.cases[0].image
+    image.write_bytes(image.read_bytes()[:400])
+    with pytest.raises(DataError, match=r"s0.nii: cannot be read any more \(it has become shorter\)"):
+        sampler.batch(0, 1)
+
+
 def test_refuses_windows_that_do_not_fit_and_empty_cohorts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="need"):
         SliceSampler(unpaired(tmp_path).source, seed=0, size=(21, 8))
