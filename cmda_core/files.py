@@ -28,7 +28,7 @@ DISK_ERRORS: dict[int, str] = {
 }
 """What to do about an error that no program can mend, wherever it comes up."""
 
-_HINTS = DISK_ERRORS | {
+REFUSED: dict[int, str] = DISK_ERRORS | {
     errno.EACCES: "Ask for the permission to write there, or choose another folder.",
     errno.EPERM: "Ask for the permission to write there, or choose another folder.",
     errno.ENAMETOOLONG: "Choose a folder with a shorter path, or shorten the names of the cases.",
@@ -143,7 +143,7 @@ def real_path(path: Path) -> Path:
     except RuntimeError as error:  # what Python 3.11 and 3.12 say of a loop
         raise DataError(f"{path}: a symbolic link on the way leads to itself. Mend the link.") from error
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "Is it the right one?")
+        hint = REFUSED.get(error.errno or 0, "Is it the right one?")
         raise DataError(f"{path}: no such path can be ({error.strerror}). {hint}") from error
     return real
 
@@ -151,7 +151,7 @@ def real_path(path: Path) -> Path:
 def not_written(path: Path | str, error: OSError) -> OutputError:
     """What to say of a file or folder that could not be written."""
     reason = error.strerror or str(error)
-    hint = _HINTS.get(error.errno or 0, DISK_ERRORS[errno.ENOSPC])
+    hint = REFUSED.get(error.errno or 0, DISK_ERRORS[errno.ENOSPC])
     return OutputError(f"{path}: cannot be written ({reason}). {hint}")
 
 

@@ -66,25 +66,23 @@ def _results(
             f"{what}: the system killed a process, as it does when memory is short. The other "
             f"{len(arguments) - done} of {len(arguments)} cases are done one at a time."
         )
-    try:
-        # Two processes of which one waits: with a single one joblib would work in this process, and the
-        # system would kill that.
-        for result in _parallel(work, arguments[done:], jobs=2, pre_dispatch=1, batch_size=1):
-            done += 1
-            yield result
-    except BrokenExecutor as error:
-        raise ResourceError(
-            f"{what}: case {names[done]}: the system killed the process that worked on it, as it does when "
-            "memory is short. Free some memory, or leave the case out. The same command goes on with it."
-        ) from error
+    for one, name in zip(arguments[done:], names[done:], strict=True):
+        try:
+            # One call each: killed in a longer one, a process would take results with it that it had sent.
+            yield from _parallel(work, [one], jobs=2)
+        except BrokenExecutor as error:
+            raise ResourceError(
+                f"{what}: case {name}: the system killed the process that worked on it, as it does when "
+                "memory is short. Free some memory, or leave the case out. The same command goes on with it."
+            ) from error
 
 
 def _parallel(
-    work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], *, jobs: int, **options: object
+    work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], *, jobs: int
 ) -> Iterator[Result]:
     from joblib import Parallel, delayed
 
-    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator", **options)(
+    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(work)(*one) for one in arguments
     )
     return results

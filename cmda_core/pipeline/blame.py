@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cmda_core.errors import BrokenPluginError, CmdaError, OutputError
+from cmda_core.files import REFUSED, not_written
 
 _LONGEST = 300
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
@@ -31,8 +30,9 @@ def blamed(label: str, method: str, hint: str = "") -> Iterator[None]:
     except CmdaError:
         raise
     except OSError as error:
-        if error.errno in _DISK:
-            raise OutputError(f"{label}: {method}() could not write: {_said(error)}.") from error
+        if error.errno in REFUSED:
+            told = not_written(error.filename or "a file", error)
+            raise OutputError(f"{label}: {method}(): {told}") from error
         raise BrokenPluginError(f"{label}: {method}() raised {_said(error)}.") from error
     except (Exception, SystemExit) as error:  # whatever it is, the other entries go on
         advice = f"{hint} {_advice(error)}".lstrip()

@@ -18,7 +18,7 @@ from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.training.loop import seed_everything
 from cmda_core.training.state import load_state, save_state
-from cmda_nnunet.batches import Batch, Batches
+from cmda_nnunet.batches import PATIENCE_SECONDS, Batch, Batches, require_shared_memory
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.trainer import Fold, Split, Trainer, make_trainer
 from cmda_nnunet.weights import set_weights, weights_of
@@ -124,18 +124,23 @@ def _batches(
     # Building the loaders draws a batch of each, which must not matter to what follows.
     loaders = [augmenter.data_loader for augmenter in trainer.get_dataloaders()]
     per_epoch = (setup.config.iterations_per_epoch, setup.config.validation_iterations)
+    batches = [
+        Batches(loader, partial(setup.seed, run.seed, purpose), done * count, setup.config.epochs * count)
+        for loader, purpose, count in zip(loaders, (_TRAINING, _VALIDATION), per_epoch, strict=True)
+    ]
+    if setup.workers and len(batches[0]):
+        require_shared_memory(batches[0][0], setup.workers)
     training, validation = (
         iter(
             DataLoader(
-                Batches(
-                    loader, partial(setup.seed, run.seed, purpose), done * count, setup.config.epochs * count
-                ),
+                some,
                 batch_size=None,
                 num_workers=setup.workers,
+                timeout=PATIENCE_SECONDS if setup.workers else 0,
                 pin_memory=run.fabric.device.type == "cuda",
             )
         )
-        for loader, purpose, count in zip(loaders, (_TRAINING, _VALIDATION), per_epoch, strict=True)
+        for some in batches
     )
     return training, validation
 

@@ -13,7 +13,7 @@ import cmda_toy
 import pytest
 import torch
 
-from cmda_core.errors import OutputError
+from cmda_core.errors import BrokenPluginError, OutputError
 from cmda_core.files import replacing, replacing_folder, write_text
 from cmda_core.pipeline.inference import segment_files
 from cmda_core.progress import Silent
@@ -73,14 +73,14 @@ def test_a_library_of_a_plugin_that_meets_the_full_disk(
         run_toys(tmp_path / "run")
 
 
-def test_an_error_of_a_plugin_that_is_not_the_disks_is_left_alone(
+def test_an_error_of_a_plugin_that_is_not_the_disks_is_no_disk_error(
     run_toys: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "no such file", "atlas")
 
     monkeypatch.setattr(cmda_toy.ToyTranslator, "translate", fail)
-    with pytest.raises(FileNotFoundError, match="atlas"):
+    with pytest.raises(BrokenPluginError, match=r"translate\(\) raised FileNotFoundError: .*atlas"):
         run_toys(tmp_path / "run")
 
 

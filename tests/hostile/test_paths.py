@@ -42,11 +42,14 @@ def test_a_whole_run_below_such_a_folder(run_toys: Callable[..., Any], tmp_path:
 
 
 def test_too_long_a_path_is_told(run_toys: Callable[..., Any], tmp_path: Path) -> None:
-    for path in (tmp_path / ("x" * 300), tmp_path.joinpath(*["y" * 200] * 25)):
+    name, whole = tmp_path / ("x" * 300), tmp_path.joinpath(*["y" * 200] * 25)
+    for path in (name, whole):
         with pytest.raises(DataError, match=r"File name too long.*shorter path"):
             run_toys(path)
-        with pytest.raises(DataError, match=r"File name too long.*shorter path"):
-            run_toys(tmp_path / "run", path)
+    with pytest.raises(ValueError, match="a name in a path cannot be longer than 255 bytes"):
+        run_toys(tmp_path / "run", name)
+    with pytest.raises(DataError, match=r"File name too long.*shorter path"):
+        run_toys(tmp_path / "run", whole)
 
 
 def test_a_link_that_leads_to_itself(run_toys: Callable[..., Any], tmp_path: Path, dataset: Path) -> None:

@@ -30,7 +30,7 @@ def final_files(folder: Path) -> Iterator[Path]:
 def contents(folder: Path) -> dict[str, bytes]:
     """What must be equal in two runs of one experiment: every file but those of the times.
 
-    The mark of a stage is compared without its seconds.
+    The mark of a stage is compared without its seconds and its memory.
     """
     found = {}
     for path in final_files(folder):
@@ -39,7 +39,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         content = path.read_bytes()
         if path.name == "stage.json":
             mark = json.loads(content)
-            del mark["seconds"]
+            for measured in ("seconds", "peak_mb"):
+                mark.pop(measured, None)
             content = json.dumps(mark).encode()
         found[path.relative_to(folder).as_posix()] = content
     return found
@@ -165,6 +166,11 @@ def _page(path: Path) -> None:
         raise ValueError("ends early")
 
 
+def _code(path: Path) -> None:
+    if not path.read_text(encoding="utf-8").rstrip().endswith((";", "}")):
+        raise ValueError("ends early")
+
+
 _READERS: dict[str, Callable[[Path], None]] = {
     ".nii": _nifti,
     ".nii.gz": _nifti,
@@ -173,6 +179,9 @@ _READERS: dict[str, Callable[[Path], None]] = {
     ".yaml": _yaml,
     ".csv": _table,
     ".png": _picture,
+    ".jpg": _picture,
+    ".js": _code,
+    ".css": _code,
     ".npy": _array,
     ".npz": _array,
     ".html": _page,
