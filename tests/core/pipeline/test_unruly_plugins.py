@@ -116,7 +116,9 @@ def test_a_run_is_usable_after_all_that(dataset: Path, until_grading: Path) -> N
 
 def test_a_full_disk_is_not_blamed_on_the_plugin(dataset: Path, tmp_path: Path) -> None:
     unruly = {"plugin": "unruly", "misdeed": "fill the disk"}
-    with pytest.raises(OutputError, match=r"translator 'unruly': fit\(\): a file: cannot be written \(No space left"):
+    with pytest.raises(
+        OutputError, match=r"translator 'unruly': fit\(\): a file: cannot be written \(No space left"
+    ):
         run(experiment_of(dataset, translator=unruly), tmp_path, "translate")
 
 
