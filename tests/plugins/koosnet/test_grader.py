@@ -192,16 +192,6 @@ def test_kept_features_change_nothing_but_the_number_of_encodings(
     assert calls[0] < calls[1]
 
 
-def test_grades_of_unannotated_cases_are_not_learnt_from(
-    data: GradingData, tiny: Tiny, run_in: RunIn, tmp_path: Path
-) -> None:
-    leaking = replace(data, unannotated=tuple(replace(case, grade=1) for case in data.unannotated))
-    first = weights(trained(tiny(), data, run_in(tmp_path / "a")), tmp_path / "model-a")
-    second = weights(trained(tiny(), leaking, run_in(tmp_path / "b")), tmp_path / "model-b")
-    for key in first:
-        torch.testing.assert_close(first[key], second[key], rtol=0, atol=0)
-
-
 def test_a_grade_without_cases_is_never_predicted(
     data: GradingData, tiny: Tiny, run_in: RunIn, held_out: HeldOut, tmp_path: Path
 ) -> None:
