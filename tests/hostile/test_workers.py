@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from torch.utils.data import DataLoader
 from cmda_core.errors import ResourceError
 from cmda_core.parallel import each_case
 from cmda_core.progress import Silent
-from cmda_nnunet.batches import Batches
+from cmda_nnunet.batches import Batches, WorkersError, require_shared_memory
 
 
 class Notes(Silent):
@@ -69,6 +71,14 @@ def test_batches_are_the_same_from_any_number_of_workers() -> None:
         assert len(here) == len(other) == 6
         for first, second in zip(here, other, strict=True):
             assert all(torch.equal(first[key], second[key]) for key in ("data", "noise"))
+
+
+def test_what_batches_need_of_the_shared_memory_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = {"data": torch.zeros(1000), "target": [torch.zeros(500), torch.zeros(500)], "keys": ["a"]}
+    for free, enough in ((2 * 2 * 3 * 8000, True), (2 * 2 * 3 * 8000 - 1, False)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with nullcontext() if enough else pytest.raises(WorkersError, match="2 workers need"):
+            require_shared_memory(batch, workers=2)
 
 
 SHARED_MEMORY = ("64k", "256k", "64m")
