@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmda_core.files import replacing
+from cmda_core.processes.place import Place
 from cmda_core.progress import Progress, Silent
 from cmda_core.schema import Runtime
 
@@ -30,14 +31,22 @@ class Run:
             ``fit`` is called comes from an interrupted call with the same data and settings.
         runtime: Device, precision, seed and processes.
         progress: Where to show how far the work has come.
+        place: Of this process among those that share the work; alone if left out.
     """
 
     folder: Path
     runtime: Runtime = field(default_factory=Runtime)
     progress: Progress = field(default_factory=Silent)
+    place: Place = field(default_factory=Place)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.leads:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes; of several that share a training only one does."""
+        return self.place.leads
 
     @property
     def seed(self) -> int:
@@ -52,18 +61,9 @@ class Run:
     @cached_property
     def fabric(self) -> Fabric:
         """Lightning Fabric, launched on the run's device; torch threads are set as asked for."""
-        import torch
-        from lightning.fabric import Fabric
+        from cmda_core.processes.group import placed_fabric
 
-        if self.runtime.threads:
-            torch.set_num_threads(self.runtime.threads)
-        fabric = Fabric(
-            accelerator=self.runtime.device,
-            devices=self.runtime.devices,
-            precision=self.runtime.precision,
-        )
-        fabric.launch()
-        return fabric
+        return placed_fabric(self.runtime, self.place)
 
     @property
     def checkpoint(self) -> Path:
@@ -72,12 +72,14 @@ class Run:
 
     def sub(self, name: str) -> Run:
         """A run in a folder of this one, on the same device: a phase with checkpoint and log of its own."""
-        run = Run(self.folder / name, self.runtime, self.progress)
+        run = Run(self.folder / name, self.runtime, self.progress, self.place)
         run.__dict__["fabric"] = self.fabric  # launched once per process; fills the cached property
         return run
 
     def log(self, step: int, values: Mapping[str, float], name: str = "training") -> None:
         """Append scalars to ``<name>.csv``: one ``step,key,value`` row each."""
+        if not self.leads:
+            return
         path = self.folder / f"{name}.csv"
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:
@@ -89,7 +91,7 @@ class Run:
     def rewind_log(self, step: int, name: str = "training") -> None:
         """Drop what was logged after ``step``: an interrupted training does those steps again."""
         path = self.folder / f"{name}.csv"
-        if not path.exists():
+        if not self.leads or not path.exists():
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
@@ -103,6 +105,8 @@ class Run:
             name: File name without ending.
             pixels: Grey ``(H, W)`` or colour ``(H, W, 3)``, uint8.
         """
+        if not self.leads:
+            return
         from PIL import Image
 
         with replacing(self.folder / "pictures" / f"{name}.png") as temporary:

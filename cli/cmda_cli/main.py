@@ -15,7 +15,9 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from cmda_cli.app import app
     from cmda_cli.output import print_error
+    from cmda_core.processes import take_place
 
+    take_place()  # of several processes that a launcher has started, one runs the command and the others help
     try:
         app()
     except CmdaError as error:

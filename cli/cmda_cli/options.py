@@ -45,7 +45,7 @@ SetOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="Processor.")]
-DevicesOption = Annotated[int | None, typer.Option("--devices", min=1, help="Number of GPUs per training.")]
+DevicesOption = Annotated[int | None, typer.Option("--devices", min=1, help="GPUs that share a training.")]
 PrecisionOption = Annotated[Precision | None, typer.Option("--precision", help="Arithmetic of training.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all random choices.")]
 FreshOption = Annotated[

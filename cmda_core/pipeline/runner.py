@@ -18,12 +18,14 @@ from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError
 from cmda_core.evaluation.references import References
 from cmda_core.files import write_json, write_text
+from cmda_core.pipeline.chain import torch_device
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import RunFolder, StageMark, file_facts, fingerprint
 from cmda_core.pipeline.goal import ORACLE, Goal
 from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_mb
 from cmda_core.pipeline.plan import STAGES, StageName, make_plan
 from cmda_core.pipeline.sharing import StageStore
+from cmda_core.pipeline.stages.distribute import do_stage
 from cmda_core.pipeline.stages.evaluate import evaluate, report
 from cmda_core.pipeline.stages.grade import can_be_graded
 from cmda_core.pipeline.stages.grading import grading_stages
@@ -32,6 +34,7 @@ from cmda_core.pipeline.stages.prepare import prepare
 from cmda_core.pipeline.stages.segment import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
+from cmda_core.processes import require_devices, take_place
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment
@@ -78,6 +81,9 @@ def run_experiment(
     A stage is done again only if its settings, its plugin's version, its seed or its inputs have
     changed. An interrupted stage goes on from its last checkpoint and gives the same result.
 
+    With ``runtime.devices``, or under a launcher such as ``torchrun``, trainings that can be shared are
+    done by several processes. One of them leads and does all the rest; the others do not come back.
+
     Args:
         experiment: What to run.
         folder: The run folder; it is made, or gone on with.
@@ -93,6 +99,7 @@ def run_experiment(
         CmdaError: If a plugin, a setting, the data or the folder cannot be used. All of that is
             found out before the first long step, and before anything in the folder changes.
     """
+    take_place()  # of several processes only the one that leads goes on from here
     plan = make_plan(experiment, registry, grading=goal is None or goal.grader)
     dataset = read_dataset(experiment.data, experiment.task)
     _check_reference(experiment)
@@ -106,6 +113,8 @@ def run_experiment(
         for stage, _, to_do in planned:
             if to_do and stage.check is not None:
                 stage.check(dataset.source)
+            if to_do and stage.shared and workshop.processes > 1:
+                require_devices(experiment.runtime, torch_device(experiment.runtime))
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
         seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
@@ -141,6 +150,7 @@ def _stages(workshop: Workshop) -> list[Stage]:
             ("prepare",),
             train_translator,
             check=plan.translator.check,
+            shared=plan.translator.offer.several_devices,
         ),
         Stage("translate", folder("translated"), {}, ("prepare", "train-translator"), translate),
         *segmentation,
@@ -182,6 +192,8 @@ def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Pl
     for stage in stages:
         inputs = {key: prints[key] for key in stage.after}
         own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
+        if stage.shared and workshop.processes > 1:  # more of them make larger steps, and fewer
+            own["processes"] = workshop.processes
         prints[stage.key] = fingerprint(own)
         facts = {"version": stage.identity.get("version"), "inputs": inputs}
         mark = StageMark(stage.folder, prints[stage.key], facts)
@@ -222,7 +234,7 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     forget_peak_memory()
     start = time.monotonic()
     try:
-        stage.work(workshop, stage.folder)
+        do_stage(workshop, stage)
     except BaseException as error:
         elapsed = time.monotonic() - start
         mark.pause(elapsed)

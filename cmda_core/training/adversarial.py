@@ -22,6 +22,7 @@ from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
 from cmda_core.training.config import AdversarialConfig
 from cmda_core.training.loop import Trainable, train
+from cmda_core.training.replicas import average_gradients, share_weights
 from cmda_core.training.schedules import schedule
 from cmda_core.training.slices import SliceBatch, SliceSampler
 
@@ -88,7 +89,8 @@ def train_adversarial(
     """Train generator and discriminator in turns, going on from the run's checkpoint if it has one.
 
     Each step makes the images once and uses them for both updates. With several processes, each
-    draws samples of its own and the gradients are averaged.
+    draws ``batch_size`` samples of its own and the gradients are averaged: a step of N processes is that
+    of one with N times the batch, but for norms over the batch and image pools.
 
     Args:
         method: Left on the run's device, with its generator in evaluation mode.
@@ -101,6 +103,7 @@ def train_adversarial(
     """
     fabric = run.fabric
     method.to(fabric.device).train()
+    share_weights([method], fabric)
     sampler = _PairSampler(data, config, run, method.stride)
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
     generator = _Updater(method.generator, config, steps, fabric)
@@ -206,11 +209,7 @@ class _Updater:
         """Minimise the sum of the terms."""
         self.optimizer.zero_grad()
         self._fabric.backward(_total(terms.values()))
-        if self._fabric.world_size > 1:
-            for parameter in self._parameters:
-                if parameter.grad is not None:
-                    mean = cast(Tensor, self._fabric.all_reduce(parameter.grad, reduce_op="mean"))
-                    parameter.grad = mean
+        average_gradients(self._parameters, self._fabric)
         self._stepper.step()
 
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from cmda_core.run import Run
+from cmda_core.training.replicas import averaged, gathered
 from cmda_core.training.state import load_state, save_state
 
 Step = Callable[[int], Mapping[str, Tensor]]
@@ -78,8 +79,8 @@ def train(
     Args:
         run: Gives the folder, the device and the progress bar.
         trainable: What changes in the training.
-        step: Does one step. Its scalars are averaged between two lines of the log, without waiting
-            for the device at every step.
+        step: Does one step. Its scalars are averaged between two lines of the log and over the processes,
+            without waiting for the device, or for each other, at every step.
         steps: Number of steps in all.
         description: Beside the progress bar.
         save_every: Steps between two checkpoints.
@@ -98,7 +99,8 @@ def train(
             finished = number + 1
             if finished % log_every == 0 or finished == steps:
                 count = (finished - 1) % log_every + 1
-                run.log(finished, {key: float(value) / count for key, value in sums.items()})
+                means = averaged(sums, run.fabric)
+                run.log(finished, {key: float(value) / count for key, value in means.items()})
                 sums = {}
             # Only between two log lines, so that a resumed training logs the same averages.
             if (finished % save_every < log_every and not sums) or finished == steps:
@@ -109,8 +111,12 @@ def train(
 
 
 def _save(run: Run, trainable: Trainable, done: int) -> None:
-    if run.fabric.is_global_zero:
-        save_state(run.checkpoint, {"done": done, "parts": trainable.state(), "random": _random_state()})
+    own = {"extra": trainable.state()["extra"], "random": _random_state()}
+    first, *others = gathered(own, run.fabric) or [own]
+    if run.leads:
+        state = {"done": done, "parts": trainable.state(), "random": first["random"]}
+        # Weights are the same in all processes; the images in their pools and what they draw next are not.
+        save_state(run.checkpoint, {**state, "others": others} if others else state)
     run.fabric.barrier()
 
 
@@ -119,8 +125,10 @@ def _resume(run: Run, trainable: Trainable) -> int:
         run.rewind_log(0)
         return 0
     state = load_state(run.checkpoint)
-    trainable.load(state["parts"])
-    _set_random_state(state["random"])
+    own = state if run.leads else state["others"][run.place.rank - 1]
+    extra = state["parts"]["extra"] if run.leads else own["extra"]
+    trainable.load({**state["parts"], "extra": extra})
+    _set_random_state(own["random"])
     done = int(state["done"])
     run.rewind_log(done)
     return done
@@ -135,7 +143,7 @@ def _random_state() -> dict[str, Any]:
         "python": [version, list(internal), gauss_next],
     }
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+        state["cuda"] = [torch.cuda.get_rng_state()]  # of this process's device; the others' are not its own
     return state
 
 
@@ -146,7 +154,7 @@ def _set_random_state(state: Mapping[str, Any]) -> None:
     version, internal, gauss_next = state["python"]
     random.setstate((version, tuple(internal), gauss_next))
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state(state["cuda"][0])
 
 
 def seed_everything(seed: int) -> None:

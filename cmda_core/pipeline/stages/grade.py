@@ -9,7 +9,6 @@ from pathlib import Path
 from cmda_core.evaluation.predictions import PredictedGrade
 from cmda_core.files import replacing
 from cmda_core.hookspecs import GraderOffer
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.plan import Chosen
 from cmda_core.pipeline.stages.segment import CROPS
 from cmda_core.pipeline.stages.workshop import Workshop
@@ -26,7 +25,7 @@ def train_grader(workshop: Workshop, folder: Path, *, name: str) -> None:
     source, target = grading_cases(workshop, "source"), grading_cases(workshop, "target")
     grader = chosen.offer.build(chosen.config, workshop.task)
     grader.fit(grading_data(workshop, chosen.offer, source, target), workshop.run(folder))
-    save_model(grader, folder)
+    workshop.save(grader, folder)
 
 
 def grade(workshop: Workshop, folder: Path, *, name: str) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cmda_core.errors import DataError
 from cmda_core.evaluation.references import References
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.goal import ORACLE
 from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.prepare import LABELS, prepare_cohort
@@ -79,7 +78,7 @@ def train_oracle(workshop: Workshop, folder: Path) -> None:
     cohort = Cohort.load(workshop.folder.stage(_PREPARED, "unaffined") / _COHORT)
     segmenter = chosen.offer.build(chosen.config, workshop.task)
     segmenter.fit(SegmentationData(pooled([cohort])), workshop.run(folder))
-    save_model(segmenter, folder)
+    workshop.save(segmenter, folder)
 
 
 def _labels_of(target: Cohort, workshop: Workshop) -> Mapping[str, Path]:

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from cmda_core.errors import BrokenPluginError
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.goal import ORACLE
 from cmda_core.pipeline.plan import SOURCE_ONLY
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
@@ -26,7 +25,7 @@ def train_segmenter(workshop: Workshop, folder: Path, *, entry: str) -> None:
         cohorts.append(workshop.translated("source"))
     segmenter = chosen.offer.build(chosen.config, workshop.task)
     segmenter.fit(SegmentationData(pooled(cohorts)), workshop.run(folder))
-    save_model(segmenter, folder)
+    workshop.save(segmenter, folder)
 
 
 def segment(workshop: Workshop, folder: Path, *, entry: str) -> None:

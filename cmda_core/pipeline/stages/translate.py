@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmda_core.errors import BrokenPluginError
-from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.protocols import TranslationData, Translator
 from cmda_core.schema import Case, Cohort
@@ -19,7 +18,7 @@ def train_translator(workshop: Workshop, folder: Path) -> None:
     translator = chosen.offer.build(chosen.config, workshop.task)
     data = TranslationData(workshop.prepared("affined", "source"), workshop.prepared("affined", "target"))
     translator.fit(data, workshop.run(folder))
-    save_model(translator, folder)
+    workshop.save(translator, folder)
 
 
 def translate(workshop: Workshop, folder: Path) -> None:

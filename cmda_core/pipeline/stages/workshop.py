@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from cmda_core.datasets import Dataset
 from cmda_core.hookspecs import GraderOffer
-from cmda_core.pipeline.chain import Chain
+from cmda_core.pipeline.chain import Chain, Saved, save_model
 from cmda_core.pipeline.folder import RunFolder
 from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import Chosen, Plan, StageName
-from cmda_core.progress import Progress
+from cmda_core.processes import Place, company
+from cmda_core.progress import Progress, Silent
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Runtime, Task
@@ -29,6 +30,7 @@ class Workshop:
         dataset: The scans as they were acquired.
         progress: Where to show how far the work has come.
         goal: What the run is after; all that the plan names if left out.
+        place: Of this process among those that share a training.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class Workshop:
     dataset: Dataset
     progress: Progress
     goal: Goal | None = None
+    place: Place = field(default_factory=Place)
 
     @property
     def task(self) -> Task:
@@ -46,6 +49,11 @@ class Workshop:
     def runtime(self) -> Runtime:
         """Device, seed and processes."""
         return self.plan.experiment.runtime
+
+    @cached_property
+    def processes(self) -> int:
+        """How many share a training that can be shared."""
+        return company(self.runtime)
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -69,7 +77,19 @@ class Workshop:
 
     def run(self, folder: Path) -> Run:
         """The surroundings of a plugin whose stage works in ``folder``."""
-        return Run(folder, self.runtime, self.progress)
+        return Run(folder, self.runtime, self.progress, self.place)
+
+    def of_followers(self) -> Workshop:
+        """What processes need that share a training: no progress to show, and no raw scans."""
+        none = Cohort(name="none", cases=())
+        return replace(
+            self, progress=Silent(), dataset=replace(self.dataset, source=none, target=none, test=none)
+        )
+
+    def save(self, model: Saved, stage: Path) -> None:
+        """Save a fitted plugin into its stage's folder; of several processes the leader alone does."""
+        if self.place.leads:
+            save_model(model, stage)
 
     def prepared(self, crop: CropName, cohort: str) -> Cohort:
         """A prepared cohort: ``source``, ``target`` or ``test``."""
@@ -93,6 +113,7 @@ class Stage:
         entry: Tells apart stages of one name.
         check: Looks for what the work needs from this machine and of the source cases; called before the
             first stage works.
+        shared: Whether several processes, each with a device of its own, do the work together.
     """
 
     name: StageName
@@ -102,6 +123,7 @@ class Stage:
     work: Callable[[Workshop, Path], None]
     entry: str | None = None
     check: Callable[[Cohort], None] | None = None
+    shared: bool = False
 
     @property
     def key(self) -> str:

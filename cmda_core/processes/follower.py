@@ -1,0 +1,59 @@
+"""What a process does that follows another: it waits for calls and makes them, together with the others."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+import warnings
+from contextlib import redirect_stdout
+from functools import partial
+from itertools import count
+
+from cmda_core.errors import CmdaError
+from cmda_core.processes.meeting import Meeting
+from cmda_core.processes.place import Launch
+
+_PATIENCE_SECONDS = 24 * 3600.0
+"""How long to wait, after a call, for those that still make it."""
+
+
+def serve(launch: Launch) -> None:
+    """Follow a leader that has started this process itself; Ctrl-C is for the leader alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(follow(launch))
+
+
+def follow(launch: Launch) -> int:
+    """Make the leader's calls until it has no more.
+
+    Args:
+        launch: Place of this process, and where the leader is met.
+
+    Returns:
+        Exit status: 0 if the leader said that it is done, 1 if a process failed.
+    """
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")  # the leader sees the same ones
+        try:
+            meeting = Meeting(launch)
+            for number in count():
+                call = meeting.await_call(number)
+                if call is None:
+                    return 0
+                try:
+                    meeting.make(number, call, partial(meeting.await_all, number, _PATIENCE_SECONDS))
+                except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the leader is told
+                    _tell(meeting, launch, error)
+                    return 1
+        except RuntimeError:  # the leader has gone, and has said why
+            return 1
+    return 0
+
+
+def _tell(meeting: Meeting, launch: Launch, error: Exception) -> None:
+    who = f"process {launch.place.rank + 1} of {launch.place.size}"
+    if isinstance(error, CmdaError):
+        meeting.fail(f"{who}: {error}")
+    elif meeting.fail(f"{who}: unexpected {type(error).__name__}: {error}"):
+        traceback.print_exception(error)
