@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,12 @@ from cmda_core.files import replacing
 from cmda_core.processes.place import Place
 from cmda_core.progress import Progress, Silent
 from cmda_core.schema import Runtime
+from cmda_core.workers import Workers, cores
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -32,12 +34,14 @@ class Run:
         runtime: Device, precision, seed and processes.
         progress: Where to show how far the work has come.
         place: Of this process among those that share the work; alone if left out.
+        workers: Who does work per case; processes of this machine if left out.
     """
 
     folder: Path
     runtime: Runtime = field(default_factory=Runtime)
     progress: Progress = field(default_factory=Silent)
     place: Place = field(default_factory=Place)
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         if self.leads:
@@ -55,8 +59,23 @@ class Run:
 
     @property
     def jobs(self) -> int:
-        """Processes for work per case; at least 1."""
-        return self.runtime.jobs if self.runtime.jobs > 0 else os.cpu_count() or 1
+        """Processes of this machine for work per case; at least 1."""
+        return cores(self.runtime.jobs)
+
+    def each(self, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+        """Call ``work`` with each tuple of arguments, one per case, and give the results in order.
+
+        The calls are spread over the processes, or the cluster, that the user has asked for. Their files
+        must lie on a disk that all of these see.
+
+        Args:
+            work: A function at the top level of a module, or a method of what can be sent to a process.
+            arguments: One tuple per case.
+
+        Raises:
+            RunError: If a process dies.
+        """
+        return (self.workers or Workers(jobs=self.jobs)).each(work, arguments)
 
     @cached_property
     def fabric(self) -> Fabric:
@@ -72,7 +91,7 @@ class Run:
 
     def sub(self, name: str) -> Run:
         """A run in a folder of this one, on the same device: a phase with checkpoint and log of its own."""
-        run = Run(self.folder / name, self.runtime, self.progress, self.place)
+        run = Run(self.folder / name, self.runtime, self.progress, self.place, self.workers)
         run.__dict__["fabric"] = self.fabric  # launched once per process; fills the cached property
         return run
 

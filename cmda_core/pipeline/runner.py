@@ -37,7 +37,8 @@ from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.processes import require_devices, take_place
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
-from cmda_core.schema import Experiment
+from cmda_core.schema import Experiment, Runtime
+from cmda_core.workers import Workers, opened_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def run_experiment(
                 require_devices(experiment.runtime, torch_device(experiment.runtime))
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
-        seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
+        with _workers(experiment.runtime, planned) as workshop.workers:
+            seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
     return _summary(run_folder, seconds)
 
 
@@ -244,6 +246,16 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     elapsed = time.monotonic() - start
     mark.finish(elapsed)
     journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak_memory_mb())
+
+
+@contextmanager
+def _workers(runtime: Runtime, planned: list[Planned]) -> Iterator[Workers | None]:
+    """A cluster is not called for if nothing is left to do."""
+    if not any(to_do for _, _, to_do in planned):
+        yield None
+        return
+    with opened_workers(runtime.backend, jobs=runtime.jobs, address=runtime.address) as workers:
+        yield workers
 
 
 @contextmanager

@@ -102,6 +102,13 @@ class Runtime(PluginConfig):
     jobs: int = Field(default=1, ge=-1)
     """Processes for the work per case; -1 takes one per core."""
 
+    backend: Literal["loky", "dask", "ray"] = "loky"
+    """Where the work per case is done: processes of this machine, or a Dask or Ray cluster whose workers see
+    the same disk."""
+
+    address: str | None = None
+    """Of the cluster's scheduler; left out, one of ``jobs`` workers is started on this machine."""
+
 
 class Experiment(PluginConfig):
     """One experiment: data, the plugin of every stage, and where it runs."""

@@ -6,16 +6,15 @@ atlas, which is what later ones are compared with.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from cmda_core.files import write_json
+from cmda_core.files import write_text
 from cmda_core.protocols import PreparationData
 from cmda_core.run import Run
 from cmda_core.schema import Case, PluginConfig, Task
@@ -105,22 +104,20 @@ def locate_cases(data: PreparationData, locator: Locator, run: Run) -> list[Loca
     Raises:
         DataError: If a scan or its labels cannot be read or registered.
     """
-    path = run.folder / "located.json"
-    records = _read(path)
     # Whatever labels the target cases may name: the region is placed by the source alone.
     cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target.images_alone())}
-    todo = {key: partial(locator.locate, case) for key, case in cases.items() if key not in records}
-    _work(todo, records, path, run, "register the training cases")
-    others = agreements(list(records.values()))
+    first, again = run.folder / "located", run.folder / "located-again"
+    work = [(locator, case, first / f"{key}.json") for key, case in cases.items()]
+    located = dict(zip(cases, _each(_locate, work, run, "register the training cases"), strict=True))
+    others = agreements(list(located.values()))
     trust = locator.config.registration.trust
     doubtful = {
-        key: partial(locator.relocate, cases[key], record.registration)
-        for key, record in records.items()
-        if not record.registration.retried
-        and is_doubtful(record.registration, others[record.modality], trust)
+        key: (locator, cases[key], again / f"{key}.json", one.registration)
+        for key, one in located.items()
+        if not one.registration.retried and is_doubtful(one.registration, others[one.modality], trust)
     }
-    _work(doubtful, records, path, run, "register doubtful cases again")
-    return list(records.values())
+    better = _each(_relocate, list(doubtful.values()), run, "register doubtful cases again")
+    return list({**located, **dict(zip(doubtful, better, strict=True))}.values())
 
 
 def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
@@ -131,23 +128,29 @@ def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
     }
 
 
-def _work(
-    todo: Mapping[str, Callable[[], Located]], records: dict[str, Located], path: Path, run: Run, what: str
-) -> None:
-    if not todo:
-        return
-    results = Parallel(n_jobs=min(run.jobs, len(todo)), return_as="generator")(
-        delayed(work)() for work in todo.values()
-    )
-    with run.progress.task(what, len(todo)) as advance:
-        for key, located in zip(todo, results, strict=True):
-            records[key] = located
-            write_json(path, {name: record.model_dump(mode="json") for name, record in records.items()})
+def _each(
+    work: Callable[..., Located], arguments: Sequence[tuple[Any, ...]], run: Run, what: str
+) -> list[Located]:
+    found = []
+    with run.progress.task(what, len(arguments)) as advance:
+        for located in run.each(work, arguments):
+            found.append(located)
             advance(1)
+    return found
 
 
-def _read(path: Path) -> dict[str, Located]:
-    if not path.exists():
-        return {}
-    records = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Located.model_validate(record) for name, record in records.items()}
+def _locate(locator: Locator, case: Case, path: Path) -> Located:
+    return _kept(path, partial(locator.locate, case))
+
+
+def _relocate(locator: Locator, case: Case, path: Path, first: Registration) -> Located:
+    return _kept(path, partial(locator.relocate, case, first))
+
+
+def _kept(path: Path, find: Callable[[], Located]) -> Located:
+    """A file per case: one of all cases, written again after each, would be quadratic in their number."""
+    if path.exists():
+        return Located.model_validate_json(path.read_text(encoding="utf-8"))
+    located = find()
+    write_text(path, located.model_dump_json())
+    return located

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from cmda_core.errors import DataError, NotTrainedError
@@ -99,9 +98,9 @@ class VolumetricsGrader:
 
     def _measure_all(self, cases: list[GradingCase], run: Run) -> Array:
         with run.progress.task("Measure tumours", len(cases)) as advance:
-            jobs = (delayed(_measure_file)(case.mask, self._task, self._config.canal_mm) for case in cases)
+            arguments = [(case.mask, self._task, self._config.canal_mm) for case in cases]
             rows = []
-            for row in Parallel(n_jobs=run.jobs, return_as="generator")(jobs):
+            for row in run.each(_measure_file, arguments):
                 rows.append(row)
                 advance(1)
         return np.stack(rows)

@@ -67,8 +67,7 @@ def prepare_labelled(workshop: Workshop, folder: Path) -> None:
     labels = _labels_of(target, workshop)
     cases = tuple(case.model_copy(update={"labels": labels[case.id]}) for case in target)
     labelled = replace(workshop.dataset, source=Cohort(name="target (labelled)", cases=cases))
-    jobs = workshop.run(folder).jobs
-    labelled = in_labels_of_task(labelled, folder / LABELS, jobs=jobs, progress=workshop.progress)
+    labelled = in_labels_of_task(labelled, folder / LABELS, workshop.run(folder))
     prepare_cohort(workshop, labelled.source, ("unaffined",), folder, _COHORT)
 
 

@@ -12,7 +12,6 @@ from cmda_core.files import write_json
 from cmda_core.hookspecs import PreprocessorOffer
 from cmda_core.pipeline.chain import save_model
 from cmda_core.pipeline.folder import MODEL
-from cmda_core.pipeline.parallel import each_case
 from cmda_core.pipeline.stages.labels import in_labels_of_task
 from cmda_core.pipeline.stages.workshop import Workshop
 from cmda_core.preparation import QUALITY_FILE, CaseQuality, note_concerns, write_quality
@@ -32,7 +31,7 @@ def prepare(workshop: Workshop, folder: Path) -> None:
     """Fit the preprocessor on the training cohorts and prepare all cases."""
     chosen = workshop.plan.preprocessor
     run = workshop.run(folder)
-    data = in_labels_of_task(workshop.dataset, folder / LABELS, jobs=run.jobs, progress=workshop.progress)
+    data = in_labels_of_task(workshop.dataset, folder / LABELS, run)
     model = folder / MODEL
     if not model.is_dir():
         preprocessor = chosen.offer.build(chosen.config, workshop.task)
@@ -86,7 +85,7 @@ def _prepare_cases(
     arguments = [(offer, model, folder, case, crops) for case in cohort]
     records = []
     with workshop.progress.task(f"prepare {cohort.name}", len(cohort)) as advance:
-        results = each_case(prepare_case, arguments, jobs=workshop.run(folder).jobs)
+        results = workshop.run(folder).each(prepare_case, arguments)
         for case, record in zip(cohort, results, strict=True):
             records.append(record)
             note_concerns(workshop.progress, case.id, case.modality, record["concerns"])

@@ -18,6 +18,7 @@ from cmda_core.progress import Progress, Silent
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Runtime, Task
+from cmda_core.workers import Workers
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Workshop:
         progress: Where to show how far the work has come.
         goal: What the run is after; all that the plan names if left out.
         place: Of this process among those that share a training.
+        workers: Who does work per case; processes of this machine if left out.
     """
 
     plan: Plan
@@ -39,6 +41,7 @@ class Workshop:
     progress: Progress
     goal: Goal | None = None
     place: Place = field(default_factory=Place)
+    workers: Workers | None = None
 
     @property
     def task(self) -> Task:
@@ -77,7 +80,7 @@ class Workshop:
 
     def run(self, folder: Path) -> Run:
         """The surroundings of a plugin whose stage works in ``folder``."""
-        return Run(folder, self.runtime, self.progress, self.place)
+        return Run(folder, self.runtime, self.progress, self.place, self.workers)
 
     def of_followers(self) -> Workshop:
         """What processes need that share a training: no progress to show, and no raw scans."""
