@@ -218,7 +218,7 @@ def started(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_the_command_line_starts_the_processes(command: list[str], shared: Path, tmp_path: Path) -> None:
     process = started([*command, "--devices", "2"])
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert out.count("train-translator") == 1
     assert same(tmp_path / "run", shared)
@@ -237,13 +237,13 @@ def test_ctrl_c_ends_all_of_them(command: list[str], tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.mark.slow
 def test_torchrun(command: list[str], shared: Path, tmp_path: Path) -> None:
     process = started([*TORCHRUN, *command])
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert out.count("train-translator") == 1
     assert same(tmp_path / "run", shared)
@@ -254,7 +254,7 @@ def test_torchrun(command: list[str], shared: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_failure_ends_torchrun_with_one_message(command: list[str], rank: int) -> None:
     process = started([*TORCHRUN, *command], **{cmda_pair.FALL: f"{rank}:3:error"})
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert err.count("the disk has gone") == 1, err
 
@@ -264,7 +264,7 @@ def test_srun(command: list[str], shared: Path, tmp_path: Path) -> None:
     step = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NUM_NODES": "1", "SLURM_STEP_NODELIST": "127.0.0.1"}
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"}
     tasks = [started(command, SLURM_PROCID=rank, SLURM_LOCALID=rank, **step, **job) for rank in ("0", "1")]
-    results = [task.communicate() for task in tasks]
+    results = [task.communicate(timeout=600) for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], results
     assert results[1][0] == ""
     assert same(tmp_path / "run", shared)
