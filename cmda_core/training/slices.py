@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from torch import Tensor
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Case, Cohort
-from cmda_core.volumes import Volume, open_slices
+from cmda_core.volumes import Volume
+from cmda_core.volumes.nifti import StoredSlices, find_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class SliceSampler:
         self._size = size
         self._flip = flip
         for stacks, case in zip(self._stacks, cohort, strict=True):
-            if size and any(edge > limit for edge, limit in zip(size, stacks.images.shape[1:], strict=True)):
-                raise DataError(f"{case.image}: slices of {stacks.images.shape[1:]} pixels, need {size}.")
+            if size and any(edge > limit for edge, limit in zip(size, stacks.shape[1:], strict=True)):
+                raise DataError(f"{case.image}: slices of {stacks.shape[1:]} pixels, need {size}.")
 
     def __len__(self) -> int:
         """Number of cases: the samples of one epoch."""
@@ -107,7 +107,7 @@ class SliceSampler:
         order = np.random.default_rng([self._seed, stream, epoch]).permutation(len(self._stacks))
         draw = np.random.default_rng([self._seed, stream, epoch, index])
         stacks = self._stacks[order[index]]
-        depth, height, width = stacks.images.shape
+        depth, height, width = stacks.shape
         slices = neighbours(int(draw.integers(depth)), depth)
         top, left, rows, columns = 0, 0, height, width
         if self._size:
@@ -119,29 +119,35 @@ class SliceSampler:
         step = -1 if mirrored else 1
         window = np.s_[slices, top : top + rows, left : left + columns]
 
-        def cut(stack: NDArray[Any] | None) -> NDArray[Any] | None:
-            return None if stack is None else np.ascontiguousarray(stack[window][..., ::step])
+        def cut(stack: StoredSlices | None) -> NDArray[Any] | None:
+            return None if stack is None else np.ascontiguousarray(stack.open()[window][..., ::step])
 
         image = cut(stacks.images)
         assert image is not None  # noqa: S101  # for the type checker
         return (
-            image.astype(np.float32) * np.float32(stacks.slope),
+            image.astype(np.float32) * np.float32(stacks.images.slope),
             cut(stacks.labels),
             cut(stacks.parcellation),
         )
 
 
 class _Stacks:
-    """Memory maps of one case, each of shape ``(K, J, I)``."""
+    """Where the slices of one case lie.
+
+    Files are opened for a sample at a time: a cohort may have more of them than a process may hold open, and
+    what stays mapped counts as its memory.
+    """
 
     def __init__(self, case: Case) -> None:
-        self.images, self.slope = open_slices(case.image)
-        self.labels = _open_labels(case.labels)
-        self.parcellation = _open_labels(case.parcellation)
+        self.images = find_slices(case.image)
+        self.labels, self.parcellation = (
+            None if path is None else find_slices(path) for path in (case.labels, case.parcellation)
+        )
 
-
-def _open_labels(path: Path | None) -> NDArray[Any] | None:
-    return None if path is None else open_slices(path)[0]
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns."""
+        return self.images.shape
 
 
 def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:

@@ -117,6 +117,42 @@ def write_volume(path: Path, volume: Volume | LabelVolume, *, step: float | None
         nibabel.save(image, temporary)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSlices:
+    """Where the slices of an uncompressed NIfTI file lie in it.
+
+    Attributes:
+        path: The file.
+        shape: ``(K, J, I)``.
+        slope: Turns stored values into intensities.
+        dtype: Of the stored values.
+        offset: Of the first of them, bytes.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    slope: float
+    dtype: np.dtype[Any]
+    offset: int
+
+    def open(self) -> NDArray[Any]:
+        """Map the slices into memory, contiguous each; the file is open for as long as the array lives."""
+        return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=self.shape)
+
+
+def find_slices(path: Path) -> StoredSlices:
+    """Find the slices of a ``.nii`` file that ``write_volume`` wrote, without keeping it open.
+
+    Raises:
+        DataError: If the file is missing, compressed or not a NIfTI file.
+    """
+    if path.suffix != ".nii":
+        raise DataError(f"{path}: slices can only be read from an uncompressed .nii file.")
+    image = _open(path)
+    slope, offset = float(image.dataobj.slope), int(image.dataobj.offset)
+    return StoredSlices(path, image.shape[::-1], slope, image.get_data_dtype(), offset)
+
+
 def open_slices(path: Path) -> tuple[NDArray[Any], float]:
     """Map an uncompressed NIfTI file into memory, so that slices can be read without decoding it.
 
@@ -130,13 +166,8 @@ def open_slices(path: Path) -> tuple[NDArray[Any], float]:
     Raises:
         DataError: If the file is missing, compressed or not a NIfTI file.
     """
-    if path.suffix != ".nii":
-        raise DataError(f"{path}: slices can only be read from an uncompressed .nii file.")
-    image = _open(path)
-    slope = float(image.dataobj.slope)
-    offset, dtype, shape = image.dataobj.offset, image.get_data_dtype(), image.shape
-    stack = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape[::-1])
-    return stack, slope
+    found = find_slices(path)
+    return found.open(), found.slope
 
 
 def stored_as_float(path: Path) -> bool:

@@ -58,12 +58,26 @@ def resample_labels(
 def resample_structures(
     voxels: NDArray[np.uint8], affine: Matrix, grid: Grid, to_image: Matrix
 ) -> NDArray[np.uint8]:
-    """Resample a map of few labels: each is interpolated linearly, and the largest share wins."""
-    region, to_index = _region(voxels.shape, affine, grid, to_image)
-    part = voxels[region]
-    labels = [int(label) for label in np.flatnonzero(np.bincount(part.ravel())) if label]
-    shares = ((label, _smoothed((part == label).astype(np.float32), to_index)) for label in [0, *labels])
-    return _largest(shares, to_index, grid)
+    """Resample a map of few labels: each is interpolated linearly, and the largest share wins.
+
+    Only the box around the labels is interpolated; all else is background.
+    """
+    labels = np.zeros(grid.shape, np.uint8)
+    box = _around_labels(voxels)
+    if box is None:
+        return labels
+    part, moved = voxels[box], affine.copy()
+    moved[:3, 3] = to_mm(affine, np.array([along.start for along in box], float))
+    covered = _covered(grid, np.linalg.inv(to_image) @ moved, part.shape)
+    if covered is None:
+        return labels
+    start, near = covered
+    to_index = np.linalg.inv(moved) @ to_image @ near.matrix
+    known = [int(label) for label in np.flatnonzero(np.bincount(part.ravel(order="K"))) if label]
+    shares = ((label, _smoothed((part == label).astype(np.float32), to_index)) for label in [0, *known])
+    within = tuple(slice(first, first + size) for first, size in zip(start, near.shape, strict=True))
+    labels[within] = _largest(shares, to_index, near)
+    return labels
 
 
 def resample_probabilities(
@@ -127,6 +141,18 @@ def _region(
     shift = np.eye(4)
     shift[:3, 3] = -low
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), shift @ to_index
+
+
+def _around_labels(voxels: NDArray[np.uint8]) -> tuple[slice, ...] | None:
+    """The box around all labels with a margin of background, if there are any."""
+    found = []
+    for axis, size in enumerate(voxels.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        shown = np.flatnonzero(voxels.any(axis=others))
+        if not len(shown):
+            return None
+        found.append(slice(max(0, int(shown[0]) - MARGIN), min(size, int(shown[-1]) + MARGIN + 1)))
+    return tuple(found)
 
 
 def _covered(grid: Grid, affine: Matrix, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Grid] | None:
