@@ -193,7 +193,12 @@ def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Pl
     planned = []
     for stage in stages:
         inputs = {key: prints[key] for key in stage.after}
-        own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
+        own: dict[str, object] = {
+            "stage": stage.key,
+            "identity": stage.identity,
+            "inputs": inputs,
+            "common": common,
+        }
         if stage.shared and workshop.processes > 1:  # more of them make larger steps, and fewer
             own["processes"] = workshop.processes
         prints[stage.key] = fingerprint(own)

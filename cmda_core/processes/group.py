@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch.distributed as dist
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 from cmda_core.processes.place import Place
 from cmda_core.schema import Runtime
-
-if TYPE_CHECKING:
-    from torch.distributed import Store
 
 STEP_TIMEOUT = timedelta(minutes=30)
 """A training in which one process waits longer for another has failed."""
@@ -100,12 +97,12 @@ def placed_fabric(runtime: Runtime, place: Place) -> Fabric:
 
 
 @contextmanager
-def joined(place: Place, store: Store, device: str) -> Iterator[None]:
+def joined(place: Place, store: Any, device: str) -> Iterator[None]:
     """A process group for as long as the block runs.
 
     Args:
         place: Of this process.
-        store: Where the processes meet; of this group alone.
+        store: Of torch.distributed, where the processes meet; of this group alone.
         device: ``cuda`` or ``cpu``.
     """
     backend = "nccl" if device == "cuda" else "gloo"

@@ -10,12 +10,9 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cmda_core.processes.place import Launch
-
-if TYPE_CHECKING:
-    from torch.distributed import Store
 
 Work = Callable[..., None]
 """A function at the top level of a module; it is called with its arguments and the place of the process."""
@@ -50,25 +47,21 @@ class Meeting:
     """
 
     def __init__(self, launch: Launch, *, serve: bool = False) -> None:
-        from torch.distributed import PrefixStore, TCPStore
-
         self._launch = launch
         place = launch.place
-        self._tcp = TCPStore(
+        self._tcp = _stores().TCPStore(
             launch.address, launch.port, place.size, serve, timeout=_START, wait_for_workers=False
         )
-        self._store = PrefixStore(launch.prefix, self._tcp)
+        self._store = _stores().PrefixStore(launch.prefix, self._tcp)
 
     @property
     def port(self) -> int:
         """Of the store; chosen by the system if the launch said 0."""
         return int(self._tcp.port)
 
-    def group_store(self, number: int) -> Store:
+    def group_store(self, number: int) -> Any:
         """A store for the process group of a call alone."""
-        from torch.distributed import PrefixStore
-
-        return PrefixStore(f"group/{number}", self._store)
+        return _stores().PrefixStore(f"group/{number}", self._store)
 
     def call(self, number: int, call: Call) -> None:
         """Ask all followers to make a call."""
@@ -94,7 +87,7 @@ class Meeting:
         call: Call = pickle.loads(message)  # noqa: S301  # from the leader of this group
         return call
 
-    def make(self, number: int, call: Call, wait: Callable[[], None]) -> None:
+    def make(self, number: int, call: Call, wait: Callable[[], object]) -> None:
         """Do this process's part of a call.
 
         Args:
@@ -126,6 +119,12 @@ class Meeting:
     def failure(self) -> str | None:
         """Why the first process that failed did so, if any did."""
         return self._store.get(_FAILURE).decode() if self._store.check([_FAILURE]) else None
+
+
+def _stores() -> Any:  # what torch says of the types of its stores is not what they take
+    import torch.distributed
+
+    return torch.distributed
 
 
 def _key(number: int) -> str:
