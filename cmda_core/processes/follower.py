@@ -41,17 +41,18 @@ def follow(launch: Launch) -> int:
                 call = meeting.await_call(number)
                 if call is None:
                     return 0
-                try:
-                    meeting.make(number, call, partial(meeting.await_all, number, _PATIENCE_SECONDS))
-                except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the leader is told
-                    _tell(meeting, launch, error)
-                    return 1
-        except RuntimeError:  # the leader has gone, and has said why
+                wait = partial(meeting.await_all, number, _PATIENCE_SECONDS)
+                meeting.make(number, call, wait, partial(_tell, meeting, launch))
+        except KeyboardInterrupt:
+            return 130
+        except Exception:  # noqa: BLE001  # a plugin may raise anything, and the leader knows; or it has gone
             return 1
     return 0
 
 
-def _tell(meeting: Meeting, launch: Launch, error: Exception) -> None:
+def _tell(meeting: Meeting, launch: Launch, error: BaseException) -> None:
+    if not isinstance(error, Exception):
+        return
     who = f"process {launch.place.rank + 1} of {launch.place.size}"
     if isinstance(error, CmdaError):
         meeting.fail(f"{who}: {error}")

@@ -87,21 +87,32 @@ class Meeting:
         call: Call = pickle.loads(message)  # noqa: S301  # from the leader of this group
         return call
 
-    def make(self, number: int, call: Call, wait: Callable[[], object]) -> None:
+    def make(
+        self,
+        number: int,
+        call: Call,
+        wait: Callable[[], object],
+        failed: Callable[[BaseException], None],
+    ) -> None:
         """Do this process's part of a call.
 
         Args:
             number: Of the call.
             call: What to do.
             wait: Comes back when all have done theirs: none may leave the group while another needs it.
+            failed: Told of an error before the group is left: the others notice only that it is.
         """
         from cmda_core.processes.group import joined
 
         place = self._launch.place
         with joined(place, self.group_store(number), call.device):
-            call.work(*call.arguments, place)
-            self._store.set(_done(number, place.rank), b"")
-            wait()
+            try:
+                call.work(*call.arguments, place)
+                self._store.set(_done(number, place.rank), b"")
+                wait()
+            except BaseException as error:
+                failed(error)
+                raise
 
     def await_all(self, number: int, seconds: float) -> bool:
         """Whether all have done their part of a call within so many seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,17 +53,17 @@ class Team:
                 while not self.meeting.await_all(number, seconds=1.0):
                     watch.check()
 
-            try:
-                self.meeting.make(number, replace(call, arguments=own), wait)
-            except RuntimeError as error:  # what torch raises where a process is lost
-                reason = watch.reason(_LAST_WORDS_SECONDS)
-                if reason is None:
-                    raise
-                raise RunError(_advice(reason)) from error
-            except BaseException as error:
+            def failed(error: BaseException) -> None:
+                # Torch says no more than that a process is lost.
+                reason = watch.reason(_LAST_WORDS_SECONDS) if isinstance(error, RuntimeError) else None
+                if reason is not None:
+                    raise RunError(_advice(reason)) from error
                 with suppress(RuntimeError):
                     self.meeting.fail(str(error))
-                raise
+                if isinstance(error, RuntimeError) and "gloo" in str(error):
+                    raise RunError(_advice("another process of the training was lost.")) from error
+
+            self.meeting.make(number, replace(call, arguments=own), wait, failed)
 
 
 def company(runtime: Runtime) -> int:
@@ -152,7 +153,8 @@ def _started(size: int) -> Iterator[Team]:
 
     from cmda_core.processes.follower import serve
 
-    alone = Launch(Place(0, size, 0, size), _HERE, 0)
+    # Stores of torch listen to the whole network and ask for no password: none can guess this name.
+    alone = Launch(Place(0, size, 0, size), _HERE, 0, prefix=f"cmda/{secrets.token_hex(16)}")
     meeting = Meeting(alone, serve=True)
     launch = replace(alone, port=meeting.port)
     others = (replace(launch, place=Place(rank, size, rank, size)) for rank in range(1, size))

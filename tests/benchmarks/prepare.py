@@ -101,7 +101,7 @@ def against_ants(python: str, cases: int, preset: PresetName, kind: str, degrees
 
 
 def without_shear(matrix: Matrix) -> Matrix:
-    """The same turn and shift with one scale for all axes: ITK reads no file with axes that are not square."""
+    """The same turn and shift with one scale for all axes: ITK reads no file with sheared axes."""
     left, scales, right = np.linalg.svd(matrix[:3, :3])
     result = matrix.copy()
     result[:3, :3] = np.cbrt(scales.prod()) * left @ right

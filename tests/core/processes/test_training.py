@@ -268,3 +268,12 @@ def test_srun(command: list[str], shared: Path, tmp_path: Path) -> None:
     assert [task.returncode for task in tasks] == [0, 0], results
     assert results[1][0] == ""
     assert same(tmp_path / "run", shared)
+
+
+def test_an_error_of_the_leader_is_its_own(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(cmda_pair.FALL, "0:3:memory")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train(experiment(scans, devices=2), tmp_path)
+    assert "Traceback" not in capfd.readouterr().err
