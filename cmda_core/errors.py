@@ -10,7 +10,8 @@ CmdaError
 │   ├── ModalityError      a volume is of another modality than is asked for
 │   └── HeldOutError       what only the evaluation may know was about to reach a training
 ├── NotTrainedError        inference was asked of a model without weights
-├── RunError               a run folder cannot be used
+├── RunError               a run folder cannot be used, or a process of a run fails
+│   └── WorkerDiedError    the system has killed a process that worked on a case or a run
 ├── ResourceError          this machine has not enough memory or processes
 └── OutputError            a result cannot be written
 
@@ -60,7 +61,11 @@ class NotTrainedError(CmdaError):
 
 
 class RunError(CmdaError):
-    """A run folder cannot be used."""
+    """A run folder cannot be used, or a process of a run fails."""
+
+
+class WorkerDiedError(RunError):
+    """The system has killed a process that worked on a case or a run."""
 
 
 class ResourceError(CmdaError):

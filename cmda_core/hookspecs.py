@@ -42,6 +42,9 @@ class Offer:
             step of a run that will train the plugin; raises ConfigError if something that the settings
             ask for is missing, on this machine or with the cases.
         tiny: Settings with which it learns tiny cohorts in seconds; for the checks of its contract.
+        several_devices: True if ``fit`` may be called in several processes at once, one per device: it shares
+            the work by the run's Fabric, ends with the same weights in all of them, and writes nothing where
+            ``run.leads`` is false. Trainings of others use one device.
         api_version: The API that the plugin was written for. The default stays 1 for ever, so that an
             offer of a later API names its version.
     """
@@ -53,6 +56,7 @@ class Offer:
     version: str = "1"
     check: Callable[[Any, Cohort], None] | None = None
     tiny: Mapping[str, object] = field(default_factory=dict, hash=False)
+    several_devices: bool = False
     api_version: int = 1
 
 

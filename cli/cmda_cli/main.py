@@ -21,7 +21,9 @@ def main() -> None:
     try:
         from cmda_cli.app import app
         from cmda_cli.output import print_error
+        from cmda_core.processes import take_place
 
+        take_place()  # of several processes that a launcher has started, all but one stay here to help it
         app()
     except KeyboardInterrupt:  # before or after the work of a command
         sys.exit(130)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+Backend = Literal["loky", "dask", "ray"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Layout = Literal["auto", "crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
@@ -45,8 +46,20 @@ SetOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="Processor.")]
-DevicesOption = Annotated[int | None, typer.Option("--devices", min=1, help="Number of GPUs per training.")]
+DevicesOption = Annotated[int | None, typer.Option("--devices", min=1, help="GPUs that share a training.")]
 PrecisionOption = Annotated[Precision | None, typer.Option("--precision", help="Arithmetic of training.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", min=-1, help="Processes for work per case; -1 for one per core."),
+]
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option("--backend", help="Where work per case is done: here, or on a cluster of Dask or Ray."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", help="Of the cluster; one of --jobs workers on this machine if left out."),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all random choices.")]
 FreshOption = Annotated[
     bool,
@@ -67,11 +80,15 @@ def experiment_overrides(
     precision: Precision | None,
     seed: int | None,
     assignments: Sequence[str] | None,
+    jobs: int | None = None,
+    backend: Backend | None = None,
+    address: str | None = None,
 ) -> list[str]:
     """Options as ``a.b=c`` assignments; ``--set`` comes last and wins."""
     named: dict[str, object] = {f"{kind}.plugin": name for kind, name in plugins.items()}
     named |= {"runtime.device": device, "runtime.devices": devices}
     named |= {"runtime.precision": precision, "runtime.seed": seed}
+    named |= {"runtime.jobs": jobs, "runtime.backend": backend, "runtime.address": address}
     chosen = [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
     return [*chosen, *(assignments or ())]
 

@@ -19,6 +19,7 @@ from cmda_core.errors import ConfigError, OutputError
 from cmda_core.evaluation.references import References
 from cmda_core.files import DISK_ERRORS, not_written, real_path, write_json, write_text
 from cmda_core.interrupts import interruptible
+from cmda_core.pipeline.chain import torch_device
 from cmda_core.pipeline.experiments import dump_experiment
 from cmda_core.pipeline.folder import MARK, RunFolder, StageMark, file_facts, fingerprint
 from cmda_core.pipeline.goal import ORACLE, Goal
@@ -26,6 +27,7 @@ from cmda_core.pipeline.journal import Journal, forget_peak_memory, peak_memory_
 from cmda_core.pipeline.neighbours import undisturbed
 from cmda_core.pipeline.plan import STAGES, StageName, make_plan
 from cmda_core.pipeline.sharing import StageStore
+from cmda_core.pipeline.stages.distribute import do_stage
 from cmda_core.pipeline.stages.evaluate import evaluate, report
 from cmda_core.pipeline.stages.grade import can_be_graded
 from cmda_core.pipeline.stages.grading import grading_stages
@@ -35,9 +37,11 @@ from cmda_core.pipeline.stages.segmenting import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.pipeline.truth import closed
+from cmda_core.processes import require_devices, take_place
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
-from cmda_core.schema import Experiment
+from cmda_core.schema import Experiment, Runtime
+from cmda_core.workers import Workers, opened_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,9 @@ def run_experiment(
     A stage is done again only if its settings, its plugin's version, its seed or its inputs have
     changed. An interrupted stage goes on from its last checkpoint and gives the same result.
 
+    With ``runtime.devices``, or under a launcher such as ``torchrun``, trainings that can be shared are
+    done by several processes. One of them leads and does all the rest; the others do not come back.
+
     Args:
         experiment: What to run.
         folder: The run folder; it is made, or gone on with.
@@ -98,6 +105,7 @@ def run_experiment(
         CmdaError: If a plugin, a setting, the data or the folder cannot be used. All of that is
             found out before the first long step, and before anything in the folder changes.
     """
+    take_place()  # of several processes only the one that leads goes on from here
     plan = make_plan(experiment, registry, grading=goal is None or goal.grader, origin=origin)
     dataset = read_dataset(experiment.data, experiment.task)
     refuse_shared_subjects(dataset)
@@ -112,11 +120,14 @@ def run_experiment(
         for stage, _, to_do in planned:
             if to_do and stage.check is not None:
                 stage.check(dataset.source)
+            if to_do and stage.shared and workshop.processes > 1:
+                require_devices(experiment.runtime, torch_device(experiment.runtime))
         if any(to_do and stage.name == "prepare" for stage, _, to_do in planned):
             _warn_of_twins(dataset, progress)
         write_text(run_folder.experiment, dump_experiment(plan.resolved))
         write_json(run_folder.root / "environment.json", environment_facts(experiment.runtime))
-        seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
+        with _workers(experiment.runtime, planned) as workshop.workers:
+            seconds = _run_stages(workshop, planned, None if fresh else store, fresh=fresh)
     return _summary(run_folder, seconds)
 
 
@@ -151,6 +162,7 @@ def _stages(workshop: Workshop) -> list[Stage]:
             train_translator,
             check=plan.translator.check,
             plugin=plan.translator.label,
+            shared=plan.translator.offer.several_devices,
         ),
         Stage(
             "translate",
@@ -205,7 +217,14 @@ def _planned(workshop: Workshop, stages: list[Stage], *, fresh: bool) -> list[Pl
     planned = []
     for stage in stages:
         inputs = {key: prints[key] for key in stage.after}
-        own = {"stage": stage.key, "identity": stage.identity, "inputs": inputs, "common": common}
+        own: dict[str, object] = {
+            "stage": stage.key,
+            "identity": stage.identity,
+            "inputs": inputs,
+            "common": common,
+        }
+        if stage.shared and workshop.processes > 1:  # more of them make larger steps, and fewer
+            own["processes"] = workshop.processes
         prints[stage.key] = fingerprint(own)
         facts = {"version": stage.identity.get("version"), "inputs": inputs}
         mark = StageMark(stage.folder, prints[stage.key], facts)
@@ -249,7 +268,7 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     start = time.monotonic()
     try:
         with _watched(workshop, stage):
-            stage.work(workshop, stage.folder)
+            do_stage(workshop, stage)
     except BaseException as error:
         elapsed = time.monotonic() - start
         reason = str(error) or type(error).__name__
@@ -263,6 +282,16 @@ def _run_stage(workshop: Workshop, stage: Stage, mark: StageMark, journal: Journ
     elapsed, peak = time.monotonic() - start, peak_memory_mb()
     mark.finish(elapsed, peak)
     journal.write(stage.key, "finished", seconds=round(mark.seconds, 3), peak_mb=peak)
+
+
+@contextmanager
+def _workers(runtime: Runtime, planned: list[Planned]) -> Iterator[Workers | None]:
+    """A cluster is not called for if nothing is left to do."""
+    if not any(to_do for _, _, to_do in planned):
+        yield None
+        return
+    with opened_workers(runtime.backend, jobs=runtime.jobs, address=runtime.address) as workers:
+        yield workers
 
 
 @contextmanager

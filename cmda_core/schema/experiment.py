@@ -79,13 +79,18 @@ class Grading(PluginConfig):
 
 
 class Runtime(PluginConfig):
-    """Where and how the work is done. Nothing here may change what is learnt, but for rounding."""
+    """Where and how the work is done.
+
+    Nothing here may change what is learnt, but for rounding, and for the size of a step with several devices.
+    """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Processor for training and inference."""
 
     devices: int = Field(default=1, ge=1)
-    """Number of GPUs (or processes) per training."""
+    """GPUs (or processes) of this machine that share a training, for plugins that can: each draws
+    ``batch_size`` samples of its own, so that a step sees so many times as many. Under ``torchrun`` or
+    ``srun`` the launcher says how many."""
 
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Arithmetic of the training."""
@@ -98,6 +103,13 @@ class Runtime(PluginConfig):
 
     jobs: int = Field(default=1, ge=-1)
     """Processes for the work per case; -1 takes one per core."""
+
+    backend: Literal["loky", "dask", "ray"] = "loky"
+    """Where the work per case is done: processes of this machine, or a Dask or Ray cluster whose workers see
+    the same disk."""
+
+    address: str | None = None
+    """Of the cluster's scheduler; left out, one of ``jobs`` workers is started on this machine."""
 
 
 class Experiment(PluginConfig):

@@ -22,6 +22,7 @@ from cmda_core.training.config import AdversarialConfig
 from cmda_core.training.execution import execution
 from cmda_core.training.loop import train
 from cmda_core.training.prefetch import Prefetched
+from cmda_core.training.replicas import share_weights
 from cmda_core.training.slices import SliceBatch, SliceSampler
 from cmda_core.training.updates import AlternatingUpdates
 
@@ -97,7 +98,8 @@ def train_adversarial(
     """Train generator and discriminator in turns, going on from the run's checkpoint if it has one.
 
     Each step makes the images once and uses them for both updates. With several processes, each
-    draws samples of its own and the gradients are averaged.
+    draws ``batch_size`` samples of its own and the gradients are averaged: a step of N processes is that
+    of one with N times the batch, but for norms over the batch and image pools.
 
     Args:
         method: Left on the run's device, with its generator in evaluation mode.
@@ -110,6 +112,7 @@ def train_adversarial(
     """
     fabric = run.fabric
     method.to(fabric.device).train()
+    share_weights([method], fabric)
     sampler = _PairSampler(data, config, run, method.stride)
     steps = math.ceil(config.epochs * sampler.cases / (config.batch_size * fabric.world_size))
     updates = AlternatingUpdates(method, config, steps, fabric)

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cmda_core.interrupts import finishing_steps
 from cmda_core.run import Run
+from cmda_core.training.replicas import averaged, gathered
 from cmda_core.training.state import load_state, save_state
 
 Step = Callable[[int], Mapping[str, Tensor]]
@@ -84,8 +85,8 @@ def train(
     Args:
         run: Gives the folder, the device and the progress bar.
         trainable: What changes in the training.
-        step: Does one step. Its scalars are averaged between two lines of the log, without waiting
-            for the device at every step.
+        step: Does one step. Its scalars are averaged between two lines of the log and over the processes,
+            without waiting for the device, or for each other, at every step.
         steps: Number of steps in all.
         description: Beside the progress bar.
         save_every: Steps between two checkpoints.
@@ -109,7 +110,8 @@ def train(
             last = finished == steps
             if finished % log_every == 0 or last:
                 count = (finished - 1) % log_every + 1
-                run.log(finished, {key: float(value) / count for key, value in sums.items()})
+                means = averaged(sums, run.fabric)
+                run.log(finished, {key: float(value) / count for key, value in means.items()})
                 sums = {}
             if on_save is not None and (finished % shown_every == 0 or last):
                 on_save(finished)
@@ -129,9 +131,14 @@ def _any_process(run: Run, flag: bool) -> bool:
 
 
 def _save(run: Run, trainable: Trainable, done: int, sums: Mapping[str, Tensor]) -> None:
-    if run.fabric.is_global_zero:
-        state = {"done": done, "sums": sums, "parts": trainable.state(), "random": _random_state()}
-        save_state(run.checkpoint, state)
+    parts = trainable.state()
+    own = {"sums": {key: value.cpu() for key, value in sums.items()}, "random": _random_state()}
+    first, *others = gathered({**own, "extra": parts["extra"]}, run.fabric) or [own]
+    if run.leads:
+        state = {"done": done, "sums": first["sums"], "parts": parts, "random": first["random"]}
+        # Weights are the same in all processes; the losses of their samples, the images in their pools and
+        # what they draw next are not.
+        save_state(run.checkpoint, {**state, "others": others} if others else state)
     run.fabric.barrier()
 
 
@@ -141,11 +148,13 @@ def _resume(run: Run, trainable: Trainable) -> tuple[int, dict[str, Tensor]]:
         run.rewind_log(0)
         return 0, {}
     state = load_state(run.checkpoint)
-    trainable.load(state["parts"])
-    _set_random_state(state["random"])
+    own = state if run.leads else state["others"][run.place.rank - 1]
+    extra = state["parts"]["extra"] if run.leads else own["extra"]
+    trainable.load({**state["parts"], "extra": extra})
+    _set_random_state(own["random"])
     done = int(state["done"])
     run.rewind_log(done)
-    return done, {key: value.to(run.fabric.device) for key, value in state.get("sums", {}).items()}
+    return done, {key: value.to(run.fabric.device) for key, value in own.get("sums", {}).items()}
 
 
 def _random_state() -> dict[str, Any]:
@@ -157,7 +166,7 @@ def _random_state() -> dict[str, Any]:
         "python": [version, list(internal), gauss_next],
     }
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+        state["cuda"] = [torch.cuda.get_rng_state()]  # of this process's device; the others' are not its own
     return state
 
 
@@ -168,7 +177,7 @@ def _set_random_state(state: Mapping[str, Any]) -> None:
     version, internal, gauss_next = state["python"]
     random.setstate((version, tuple(internal), gauss_next))
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state(state["cuda"][0])
 
 
 def seed_everything(seed: int) -> None:

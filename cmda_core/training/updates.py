@@ -14,6 +14,7 @@ from cmda_core.training.averaging import MovingAverage
 from cmda_core.training.config import AdversarialConfig
 from cmda_core.training.execution import is_fused, keep_layout
 from cmda_core.training.loop import Trainable
+from cmda_core.training.replicas import average_gradients
 from cmda_core.training.schedules import schedule
 from cmda_core.training.slices import SliceBatch
 
@@ -109,11 +110,7 @@ class _Side:
         """Minimise the sum of the terms."""
         self.optimizer.zero_grad()
         self._fabric.backward(_total(terms.values()))
-        if self._fabric.world_size > 1:
-            for parameter in self._parameters:
-                if parameter.grad is not None:
-                    mean = cast(Tensor, self._fabric.all_reduce(parameter.grad, reduce_op="mean"))
-                    parameter.grad = mean
+        average_gradients(self._parameters, self._fabric)
         self._stepper.step()
 
 

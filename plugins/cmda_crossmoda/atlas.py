@@ -8,7 +8,7 @@ from cmda_core.errors import DataError
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import Volume, read_grid, read_volume
 from cmda_crossmoda.config import RegistrationConfig
-from cmda_crossmoda.registration import shrunk, used_stages
+from cmda_crossmoda.registration import finest_of, shrunk
 
 
 def choose_atlas(target: Cohort, name: str | None) -> Case:
@@ -33,5 +33,4 @@ def read_atlas(case: Case, config: RegistrationConfig) -> Volume:
     Raises:
         DataError: If the scan cannot be read.
     """
-    finest = min(stage.resolution_mm for stage in used_stages(config))
-    return shrunk(read_volume(case.image, case.modality, case.id), finest)
+    return shrunk(read_volume(case.image, case.modality, case.id), finest_of(config))

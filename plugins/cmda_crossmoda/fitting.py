@@ -6,16 +6,15 @@ atlas, which is what later ones are compared with.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cmda_core.files import write_json
-from cmda_core.parallel import each_case
+from cmda_core.files import write_text
 from cmda_core.protocols import PreparationData
 from cmda_core.run import Run
 from cmda_core.schema import Case, PluginConfig, Task
@@ -107,23 +106,19 @@ def locate_cases(data: PreparationData, locator: Locator, run: Run) -> list[Loca
     """
     # Whatever labels the target cases may name: the region is placed by the source alone.
     cases = {f"{case.id}_{case.modality}": case for case in (*data.source, *data.target.images_alone())}
-    first = _work(
-        {key: partial(locator.locate, case) for key, case in cases.items()},
-        run.folder / "located.json",
-        run,
-        "register the training cases",
-    )
-    others = agreements(list(first.values()))
+    first, again = run.folder / "located", run.folder / "located-again"
+    work = {key: (locator, case, first / f"{key}.json") for key, case in cases.items()}
+    located = _each(_locate, work, run, "register the training cases")
+    others = agreements(list(located.values()))
     trust = locator.config.registration.trust
     doubtful = {
-        key: partial(locator.relocate, cases[key], record.registration)
-        for key, record in first.items()
-        if not record.registration.retried
-        and is_doubtful(record.registration, others[record.modality], trust)
+        key: (locator, cases[key], again / f"{key}.json", one.registration)
+        for key, one in located.items()
+        if not one.registration.retried and is_doubtful(one.registration, others[one.modality], trust)
     }
-    # In a file of its own: what is doubtful follows from all first registrations, in a resumed fit too.
-    again = _work(doubtful, run.folder / "relocated.json", run, "register doubtful cases again")
-    return list({**first, **again}.values())
+    # In a folder of their own: what is doubtful follows from all first registrations, in a resumed fit too.
+    better = _each(_relocate, doubtful, run, "register doubtful cases again")
+    return list({**located, **better}.values())
 
 
 def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
@@ -134,30 +129,27 @@ def agreements(located: Sequence[Located]) -> dict[str, Agreement]:
     }
 
 
-def _work(wanted: Mapping[str, Callable[[], Located]], path: Path, run: Run, what: str) -> dict[str, Located]:
-    """What is wanted, in its order; a file keeps what is done."""
-    records = _read(path)
-    todo = {key: work for key, work in wanted.items() if key not in records}
-    results = each_case(
-        _call,
-        [(work,) for work in todo.values()],
-        names=list(todo),
-        jobs=run.jobs,
-        what=what,
-        progress=run.progress if todo else None,
-    )
-    for key, located in zip(todo, results, strict=True):
-        records[key] = located
-        write_json(path, {name: record.model_dump(mode="json") for name, record in records.items()})
-    return {key: records[key] for key in wanted}
-
-
-def _call(work: Callable[[], Located]) -> Located:
-    return work()
-
-
-def _read(path: Path) -> dict[str, Located]:
-    if not path.exists():
+def _each(
+    work: Callable[..., Located], arguments: Mapping[str, tuple[Any, ...]], run: Run, what: str
+) -> dict[str, Located]:
+    if not arguments:
         return {}
-    records = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Located.model_validate(record) for name, record in records.items()}
+    found = run.each(work, list(arguments.values()), names=list(arguments), what=what)
+    return dict(zip(arguments, found, strict=True))
+
+
+def _locate(locator: Locator, case: Case, path: Path) -> Located:
+    return _kept(path, partial(locator.locate, case))
+
+
+def _relocate(locator: Locator, case: Case, path: Path, first: Registration) -> Located:
+    return _kept(path, partial(locator.relocate, case, first))
+
+
+def _kept(path: Path, find: Callable[[], Located]) -> Located:
+    """A file per case: one of all cases, written again after each, would be quadratic in their number."""
+    if path.exists():
+        return Located.model_validate_json(path.read_text(encoding="utf-8"))
+    located = find()
+    write_text(path, located.model_dump_json())
+    return located

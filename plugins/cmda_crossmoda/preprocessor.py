@@ -126,7 +126,8 @@ class CrossmodaPreprocessor:
         to_scan: Matrix,
     ) -> Crop:
         scale = self._ready().scales[scan.modality]
-        voxels = resample_image(scan.voxels, scan.affine, grid, to_scan, self._config.interpolation)
+        lowest = landmarks.values[0]
+        voxels = resample_image(scan.voxels, scan.affine, grid, to_scan, self._config.interpolation, lowest)
         image = Volume(scale.apply(voxels, landmarks), grid.matrix, scan.modality, scan.case)
         pose = Pose.model_validate({"native": scan.grid, "to_native": to_scan})
         labels, parcellation = maps.get("labels"), maps.get("parcellation")

@@ -65,23 +65,33 @@ def register(atlas: Volume, scan: Volume, metric: Metric, config: RegistrationCo
     Raises:
         DataError: If the two do not overlap, or the scan shows nothing.
     """
-    pair = pair_of(atlas, scan)
     try:
-        alignment = align(pair, used_stages(config), begin(centred(pair)), metric, config)
+        with itk_threads(config.threads):
+            pair = pair_of(atlas, scan, config)
+            alignment = align(pair, used_stages(config), begin(centred(pair)), metric, config)
+            return registration_from(pair, alignment)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(
             f"case {scan.case}: cannot be registered to the atlas {atlas.case} ({reason}). "
             "Look at both scans: do they show the same part of the head?"
         ) from error
-    return registration_from(pair, alignment)
 
 
-def pair_of(atlas: Volume, scan: Volume) -> Pair:
-    """The images of the atlas and of a scan."""
-    fixed, fixed_to_scanner = placed_image(atlas.voxels.astype(np.float32), atlas.affine)
-    moving, moving_to_scanner = placed_image(scan.voxels.astype(np.float32), scan.affine)
-    return Pair(fixed, moving, fixed_to_scanner, moving_to_scanner)
+def pair_of(atlas: Volume, scan: Volume, config: RegistrationConfig) -> Pair:
+    """The images of the atlas and of a scan at the resolution of the finest stage.
+
+    All coarser ones are averages of that, so that a scan is gone over in full only once.
+    """
+    fixed, fixed_to_scanner = placed_image(atlas.voxels, atlas.affine)
+    moving, moving_to_scanner = placed_image(scan.voxels, scan.affine)
+    pair = Pair(fixed, moving, fixed_to_scanner, moving_to_scanner)
+    return reduced(pair, finest_of(config))
+
+
+def finest_of(config: RegistrationConfig) -> float:
+    """Resolution of the finest stage that is used, mm."""
+    return min(stage.resolution_mm for stage in used_stages(config))
 
 
 def reduced(pair: Pair, resolution_mm: float) -> Pair:
@@ -206,8 +216,7 @@ def _run_stage(
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
-    with itk_threads(config.threads):
-        method.Execute(_bin_shrunk(fixed, stage.resolution_mm), _bin_shrunk(moving, stage.resolution_mm))
+    method.Execute(_bin_shrunk(fixed, stage.resolution_mm), _bin_shrunk(moving, stage.resolution_mm))
     # ITK minimises: both metrics are negative similarities.
     return transform, -float(method.GetMetricValue())
 

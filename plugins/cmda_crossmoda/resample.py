@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from cmda_core.volumes import Grid
 from cmda_core.volumes.geometry import Matrix, corners, to_mm
 from cmda_crossmoda.itk import affine_transform, index_image, voxels_of
+from cmda_crossmoda.separable import is_separable, resample_separable
 
 MARGIN = 12
 """Voxels kept around a region: there a cubic B-spline feels a cut by less than 1e-6."""
@@ -21,9 +22,14 @@ _INTERPOLATORS = {"bspline": sitk.sitkBSpline, "linear": sitk.sitkLinear, "neare
 
 
 def resample_image(
-    voxels: NDArray[np.float32], affine: Matrix, grid: Grid, to_image: Matrix, interpolation: str
+    voxels: NDArray[np.float32],
+    affine: Matrix,
+    grid: Grid,
+    to_image: Matrix,
+    interpolation: str,
+    outside: float | None = None,
 ) -> NDArray[np.float32]:
-    """Resample a scan onto a grid; outside of the scan its lowest intensity is taken.
+    """Resample a scan onto a grid.
 
     Args:
         voxels: The scan, shape ``(I, J, K)``.
@@ -31,10 +37,14 @@ def resample_image(
         grid: Where the result lies.
         to_image: RAS+ mm of ``grid`` to RAS+ mm of the scan.
         interpolation: ``bspline``, ``linear`` or ``nearest``.
+        outside: Value outside of the scan; its lowest intensity if left out, which takes a pass to find.
     """
     region, to_index = _region(voxels.shape, affine, grid, to_image)
-    part = _smoothed(voxels[region].astype(np.float32), to_index)
-    return _resample(part, to_index, grid, _INTERPOLATORS[interpolation], float(voxels.min()))
+    part = _smoothed(voxels[region].astype(np.float32, copy=False), to_index)
+    outside = float(voxels.min()) if outside is None else outside
+    if interpolation == "bspline" and is_separable(to_index, grid.shape):
+        return resample_separable(part, to_index, grid.shape, outside)
+    return _resample(part, to_index, grid, _INTERPOLATORS[interpolation], outside)
 
 
 def resample_labels(
@@ -48,12 +58,26 @@ def resample_labels(
 def resample_structures(
     voxels: NDArray[np.uint8], affine: Matrix, grid: Grid, to_image: Matrix
 ) -> NDArray[np.uint8]:
-    """Resample a map of few labels: each is interpolated linearly, and the largest share wins."""
-    region, to_index = _region(voxels.shape, affine, grid, to_image)
-    part = voxels[region]
-    labels = [int(label) for label in np.unique(part) if label]
-    shares = ((label, _smoothed((part == label).astype(np.float32), to_index)) for label in [0, *labels])
-    return _largest(shares, to_index, grid)
+    """Resample a map of few labels: each is interpolated linearly, and the largest share wins.
+
+    Only the box around the labels is interpolated; all else is background.
+    """
+    labels = np.zeros(grid.shape, np.uint8)
+    box = _around_labels(voxels)
+    if box is None:
+        return labels
+    part, moved = voxels[box], affine.copy()
+    moved[:3, 3] = to_mm(affine, np.array([along.start for along in box], float))
+    covered = _covered(grid, np.linalg.inv(to_image) @ moved, part.shape)
+    if covered is None:
+        return labels
+    start, near = covered
+    to_index = np.linalg.inv(moved) @ to_image @ near.matrix
+    known = [int(label) for label in np.flatnonzero(np.bincount(part.ravel(order="K"))) if label]
+    shares = ((label, _smoothed((part == label).astype(np.float32), to_index)) for label in [0, *known])
+    within = tuple(slice(first, first + size) for first, size in zip(start, near.shape, strict=True))
+    labels[within] = _largest(shares, to_index, near)
+    return labels
 
 
 def resample_probabilities(
@@ -117,6 +141,18 @@ def _region(
     shift = np.eye(4)
     shift[:3, 3] = -low
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), shift @ to_index
+
+
+def _around_labels(voxels: NDArray[np.uint8]) -> tuple[slice, ...] | None:
+    """The box around all labels with a margin of background, if there are any."""
+    found = []
+    for axis, size in enumerate(voxels.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        shown = np.flatnonzero(voxels.any(axis=others))
+        if not len(shown):
+            return None
+        found.append(slice(max(0, int(shown[0]) - MARGIN), min(size, int(shown[-1]) + MARGIN + 1)))
+    return tuple(found)
 
 
 def _covered(grid: Grid, affine: Matrix, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Grid] | None:

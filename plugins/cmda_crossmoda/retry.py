@@ -13,7 +13,7 @@ from cmda_core.errors import DataError
 from cmda_core.volumes import Volume
 from cmda_core.volumes.geometry import Matrix
 from cmda_crossmoda.config import Metric, RegistrationConfig
-from cmda_crossmoda.itk import matrix_of
+from cmda_crossmoda.itk import itk_threads, matrix_of
 from cmda_crossmoda.registration import (
     Alignment,
     Pair,
@@ -57,15 +57,16 @@ def register_again(
     Raises:
         DataError: If no start leads anywhere.
     """
-    pair = pair_of(atlas, scan)
-    coarse, *finer = used_stages(config)
-    found = [] if first is None else [first]
-    small = reduced(pair, coarse.resolution_mm)
-    for start in _best(small, list(_coarse(small, metric, config)), config, coarse.resolution_mm):
-        try:
-            found.append(registration_from(pair, align(pair, finer, start, metric, config)))
-        except RuntimeError:  # this start has led the images away from each other; another one may not
-            continue
+    with itk_threads(config.threads):
+        pair = pair_of(atlas, scan, config)
+        coarse, *finer = used_stages(config)
+        found = [] if first is None else [first]
+        small = reduced(pair, coarse.resolution_mm)
+        for start in _best(small, list(_coarse(small, metric, config)), config, coarse.resolution_mm):
+            try:
+                found.append(registration_from(pair, align(pair, finer, start, metric, config)))
+            except RuntimeError:  # this start has led the images away from each other; another one may not
+                continue
     if not found:
         raise DataError(
             f"case {scan.case}: cannot be registered to the atlas {atlas.case} from any start. "

@@ -35,6 +35,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
             build=build,
             load=load,
             tiny={"epochs": 2, "channels": 2, "discriminator_layers": 2, "save_every": 2, "log_every": 1},
+            several_devices=True,
             reference="https://doi.org/10.1109/ICCV.2017.244",
         )
     ]

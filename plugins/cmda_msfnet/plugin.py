@@ -55,6 +55,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
                 "log_every": 1,
             },
             shared_encoder=True,
+            several_devices=True,
             reference="https://github.com/fiy2W/cmda2022.superpolymerization",
         )
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from cmda_core.errors import ConfigError, DataError, NotTrainedError
+from cmda_core.errors import DataError, NotTrainedError
 from cmda_core.files import write_json
 from cmda_core.protocols import Segmentation, SegmentationData
 from cmda_core.run import Run
@@ -46,8 +46,6 @@ class NnUnetSegmenter:
         )
 
     def fit(self, data: SegmentationData, run: Run) -> None:
-        if run.fabric.world_size > 1:
-            raise ConfigError("segmenter 'nnunet': trains on one device. Set runtime.devices to 1.")
         if not len(data.cases):
             raise DataError(f"cohort {data.cases.name!r} has no cases to train a segmenter on.")
         folder = run.folder / "nnunet"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cmda_core.errors import DataError, NotTrainedError
 from cmda_core.files import write_json
 from cmda_core.koos import grades_present, koos_prediction
-from cmda_core.parallel import each_case
 from cmda_core.protocols import GradingCase, GradingData, GradingInput, KoosPrediction
 from cmda_core.run import Run
 from cmda_core.schema import Task
@@ -98,13 +97,11 @@ class VolumetricsGrader:
         return grader
 
     def _measure_all(self, cases: list[GradingCase], run: Run) -> Array:
-        rows = each_case(
+        rows = run.each(
             _measure_file,
             [(case.mask, self._task, self._config.canal_mm) for case in cases],
             names=[case.case for case in cases],
-            jobs=run.jobs,
             what="Measure tumours",
-            progress=run.progress,
         )
         return np.stack(list(rows))
 

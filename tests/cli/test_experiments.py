@@ -119,6 +119,7 @@ def test_interrupt_tells_how_to_go_on(
 def test_options_know_what_the_runtime_knows() -> None:
     assert options.Device == Runtime.model_fields["device"].annotation
     assert options.Precision == Runtime.model_fields["precision"].annotation
+    assert options.Backend == Runtime.model_fields["backend"].annotation
     assert len(get_args(options.Device)) == 4
 
 

@@ -78,6 +78,9 @@ def run(
     devices: options.DevicesOption = None,
     precision: options.PrecisionOption = None,
     seed: options.SeedOption = None,
+    jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    address: options.AddressOption = None,
     fresh: options.FreshOption = False,
     as_json: options.JsonOption = False,
     verbose: options.VerboseOption = False,
@@ -91,6 +94,9 @@ def run(
         precision=precision,
         seed=seed,
         assignments=assignments,
+        jobs=jobs,
+        backend=backend,
+        address=address,
     )
     result = _run(experiment, out, overrides, None, fresh=fresh, verbose=verbose, debug=debug)
     _print_result(result, as_json=as_json)
@@ -108,6 +114,9 @@ def train(
     devices: options.DevicesOption = None,
     precision: options.PrecisionOption = None,
     seed: options.SeedOption = None,
+    jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    address: options.AddressOption = None,
     fresh: options.FreshOption = False,
     as_json: options.JsonOption = False,
     verbose: options.VerboseOption = False,
@@ -121,6 +130,9 @@ def train(
         precision=precision,
         seed=seed,
         assignments=assignments,
+        jobs=jobs,
+        backend=backend,
+        address=address,
     )
     result = _run(experiment, out, overrides, LAST_STAGES[what], fresh=fresh, verbose=verbose, debug=debug)
     _print_result(result, as_json=as_json)

@@ -11,7 +11,6 @@ from pathlib import Path
 from cmda_core.datasets.phantom import write_phantom
 from cmda_core.evaluation.comparison import Comparison
 from cmda_core.files import write_json, write_text
-from cmda_core.pipeline.benchmark.backends import Backend, opened_workers
 from cmda_core.pipeline.benchmark.files import dump_benchmark
 from cmda_core.pipeline.benchmark.runs import DATA, SHARED, Outcome, do_run, plan_runs
 from cmda_core.pipeline.benchmark.tables import compare_runs
@@ -20,6 +19,7 @@ from cmda_core.progress import Progress
 from cmda_core.registry import Registry
 from cmda_core.reporting.comparison import ComparedRun, write_comparison_report, write_tables
 from cmda_core.schema.benchmark import Benchmark, PhantomData
+from cmda_core.workers import Backend, opened_workers
 
 
 class BenchmarkFolder(WorkFolder):
@@ -90,7 +90,7 @@ def run_benchmark(
         arguments = [(run, folder.root / SHARED, registry, shown) for run in runs]
         found: dict[tuple[str, int], Outcome] = {}
         with progress.task(f"{benchmark.name}: runs", len(runs)) as advance:
-            for outcome in workers.each(do_run, arguments):
+            for outcome in workers.each(do_run, arguments, ordered=False):
                 found[outcome.entry, outcome.seed] = outcome
                 progress.note(_line(outcome, len(found), len(runs)))
                 advance(1)

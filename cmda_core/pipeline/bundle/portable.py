@@ -8,7 +8,7 @@ from typing import Any
 from cmda_core.pipeline.plan import Chosen, Plan
 from cmda_core.schema import Experiment, portable_settings
 
-_MACHINE = {"device", "devices", "threads", "jobs"}
+_MACHINE = {"device", "devices", "threads", "jobs", "backend", "address"}
 
 
 def portable_experiment(plan: Plan, graders: Collection[str | None]) -> dict[str, Any]:

@@ -24,8 +24,7 @@ def train_grader(workshop: Workshop, folder: Path, *, name: str) -> None:
     """Train a grader on graded source subjects and ungraded target subjects, in both modalities."""
     chosen = grader_named(workshop, name)
     source, target = grading_cases(workshop, "source"), grading_cases(workshop, "target")
-    data = grading_data(workshop, chosen.offer, source, target)
-    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
+    workshop.fit(chosen, grading_data(workshop, chosen.offer, source, target), folder)
 
 
 def grade(workshop: Workshop, folder: Path, *, name: str) -> None:

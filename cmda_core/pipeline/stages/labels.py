@@ -7,20 +7,18 @@ from pathlib import Path
 
 from cmda_core.datasets import Dataset
 from cmda_core.datasets.labels import read_task_labels
-from cmda_core.parallel import each_case
-from cmda_core.progress import Progress
+from cmda_core.run import Run
 from cmda_core.schema import Case, Cohort
 from cmda_core.volumes import write_volume
 
 
-def in_labels_of_task(dataset: Dataset, folder: Path, *, jobs: int, progress: Progress) -> Dataset:
+def in_labels_of_task(dataset: Dataset, folder: Path, run: Run) -> Dataset:
     """The dataset with label files that hold the labels of the task.
 
     Args:
         dataset: Left as it is if its label files do so already.
         folder: Where label files are written otherwise; those of an earlier attempt are used again.
-        jobs: Processes.
-        progress: Shows how many label files are done.
+        run: Who does the work, and shows how much of it is done.
 
     Raises:
         DataError: If a label file cannot be read, or holds a value that its layout does not have.
@@ -30,7 +28,7 @@ def in_labels_of_task(dataset: Dataset, folder: Path, *, jobs: int, progress: Pr
         return dataset
     arguments = [(case, folder, dict(dataset.values)) for case in dataset.source]
     names = [case.id for case in dataset.source]
-    cases = each_case(_write_task_labels, arguments, names=names, jobs=jobs, what="labels", progress=progress)
+    cases = run.each(_write_task_labels, arguments, names=names, what="labels")
     source = Cohort(name=dataset.source.name, cases=tuple(cases))
     return replace(dataset, source=source, values=None)
 

@@ -67,8 +67,7 @@ def prepare_labelled(workshop: Workshop, folder: Path) -> None:
     labels = _labels_of(target, workshop)
     cases = tuple(case.model_copy(update={"labels": labels[case.id]}) for case in target)
     labelled = replace(workshop.dataset, source=Cohort(name="target (labelled)", cases=cases))
-    jobs = workshop.run(folder).jobs
-    labelled = in_labels_of_task(labelled, folder / LABELS, jobs=jobs, progress=workshop.progress)
+    labelled = in_labels_of_task(labelled, folder / LABELS, workshop.run(folder))
     prepare_cohort(workshop, labelled.source, ("unaffined",), folder, _COHORT)
 
 
@@ -76,8 +75,7 @@ def train_oracle(workshop: Workshop, folder: Path) -> None:
     """Train the segmenter on labelled target scans alone."""
     chosen = workshop.plan.segmenter
     cohort = Cohort.load(workshop.folder.stage(_PREPARED, "unaffined") / _COHORT)
-    data = SegmentationData(pooled([cohort]))
-    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
+    workshop.fit(chosen, SegmentationData(pooled([cohort])), folder)
 
 
 def _labels_of(target: Cohort, workshop: Workshop) -> Mapping[str, Path]:

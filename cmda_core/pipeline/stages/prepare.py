@@ -10,7 +10,6 @@ from typing import Any
 from cmda_core.errors import BrokenPluginError, CmdaError, DataError
 from cmda_core.files import write_json
 from cmda_core.hookspecs import PreprocessorOffer
-from cmda_core.parallel import each_case
 from cmda_core.pipeline.blame import blamed
 from cmda_core.pipeline.folder import MODEL
 from cmda_core.pipeline.promises import checked_preparation
@@ -32,11 +31,9 @@ TEST_CROPS: tuple[CropName, ...] = ("unaffined",)
 def prepare(workshop: Workshop, folder: Path) -> None:
     """Fit the preprocessor on the training cohorts and prepare all cases."""
     chosen = workshop.plan.preprocessor
-    run = workshop.run(folder)
-    data = in_labels_of_task(workshop.dataset, folder / LABELS, jobs=run.jobs, progress=workshop.progress)
-    model = folder / MODEL
-    if not model.is_dir():
-        chosen.save(chosen.fitted(workshop.task, PreparationData(data.source, data.target), run), folder)
+    data = in_labels_of_task(workshop.dataset, folder / LABELS, workshop.run(folder))
+    if not (folder / MODEL).is_dir():
+        workshop.fit(chosen, PreparationData(data.source, data.target), folder)
     cohorts = {"source": data.source, "target": data.target, "test": data.test}
     quality: list[CaseQuality] = []
     for name, cohort in cohorts.items():
@@ -83,14 +80,8 @@ def _prepare_cases(
     model = workshop.folder.model("preprocessor")
     offer = workshop.plan.preprocessor.offer
     arguments = [(offer, model, folder, case, crops) for case in cohort]
-    results = each_case(
-        prepare_case,
-        arguments,
-        names=[case.id for case in cohort],
-        jobs=workshop.run(folder).jobs,
-        what=f"prepare {cohort.name}",
-        progress=workshop.progress,
-    )
+    names = [case.id for case in cohort]
+    results = workshop.run(folder).each(prepare_case, arguments, names=names, what=f"prepare {cohort.name}")
     records = []
     for case, record in zip(cohort, results, strict=True):
         records.append(record)

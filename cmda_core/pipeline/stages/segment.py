@@ -22,8 +22,7 @@ def train_segmenter(workshop: Workshop, folder: Path, *, entry: str) -> None:
     chosen = workshop.plan.segmenter
     source = workshop.prepared("unaffined", "source")
     cohorts = [source] if entry == SOURCE_ONLY else method_cohorts(workshop)
-    data = SegmentationData(pooled(cohorts))
-    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
+    workshop.fit(chosen, SegmentationData(pooled(cohorts)), folder)
 
 
 def method_cohorts(workshop: Workshop) -> list[Cohort]:

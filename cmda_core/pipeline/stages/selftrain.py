@@ -106,7 +106,7 @@ def train_student(workshop: Workshop, folder: Path, *, student: str) -> None:
     labelled = Cohort.load(workshop.folder.stage(FOLDER, student) / _COHORT)
     ignore = ignore_label(workshop.task) if ignores(settings) else None
     data = SegmentationData(pooled([*method_cohorts(workshop), labelled]), ignore)
-    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
+    workshop.fit(chosen, data, folder)
 
 
 def describe_verdicts(student: str, verdicts: Sequence[Verdict]) -> list[str]:

@@ -17,7 +17,7 @@ def train_translator(workshop: Workshop, folder: Path) -> None:
     """Train the translator on the affined crops of the training cohorts."""
     chosen = workshop.plan.translator
     data = TranslationData(workshop.prepared("affined", "source"), workshop.prepared("affined", "target"))
-    chosen.save(chosen.fitted(workshop.task, data, workshop.run(folder)), folder)
+    workshop.fit(chosen, data, folder)
 
 
 CYCLE = "cycle"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cmda_core.datasets import Dataset
 from cmda_core.hookspecs import GraderOffer
@@ -14,10 +15,12 @@ from cmda_core.pipeline.folder import RunFolder
 from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import Chosen, Plan, StageName
 from cmda_core.pipeline.truth import held_out_files
-from cmda_core.progress import Progress
+from cmda_core.processes import Place, company
+from cmda_core.progress import Progress, Silent
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Runtime, Task
+from cmda_core.workers import Workers
 
 
 @dataclass
@@ -30,6 +33,8 @@ class Workshop:
         dataset: The scans as they were acquired.
         progress: Where to show how far the work has come.
         goal: What the run is after; all that the plan names if left out.
+        place: Of this process among those that share a training.
+        workers: Who does work per case; processes of this machine if left out.
     """
 
     plan: Plan
@@ -37,6 +42,8 @@ class Workshop:
     dataset: Dataset
     progress: Progress
     goal: Goal | None = None
+    place: Place = field(default_factory=Place)
+    workers: Workers | None = None
 
     @property
     def task(self) -> Task:
@@ -47,6 +54,11 @@ class Workshop:
     def runtime(self) -> Runtime:
         """Device, seed and processes."""
         return self.plan.experiment.runtime
+
+    @cached_property
+    def processes(self) -> int:
+        """How many share a training that can be shared."""
+        return company(self.runtime)
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -75,7 +87,25 @@ class Workshop:
 
     def run(self, folder: Path) -> Run:
         """The surroundings of a plugin whose stage works in ``folder``."""
-        return Run(folder, self.runtime, self.progress)
+        return Run(folder, self.runtime, self.progress, self.place, self.workers)
+
+    def of_followers(self) -> Workshop:
+        """What processes need that share a training: no progress to show, and no raw scans."""
+        none = Cohort(name="none", cases=())
+        return replace(
+            self, progress=Silent(), dataset=replace(self.dataset, source=none, target=none, test=none)
+        )
+
+    def fit(self, chosen: Chosen[Any], data: object, stage: Path) -> None:
+        """Train a plugin and save it into its stage's folder; of several processes the leader alone saves.
+
+        Raises:
+            BrokenPluginError: If the plugin raises what it should not.
+            OutputError: If the folder cannot be written.
+        """
+        model = chosen.fitted(self.task, data, self.run(stage))
+        if self.place.leads:
+            chosen.save(model, stage)
 
     def prepared(self, crop: CropName, cohort: str) -> Cohort:
         """A prepared cohort: ``source``, ``target`` or ``test``."""
@@ -101,6 +131,7 @@ class Stage:
             first stage works.
         may_know: Whether the work may open the held-out reference.
         plugin: Kind and name of the plugin that does most of the work, if one does.
+        shared: Whether several processes, each with a device of its own, do the work together.
     """
 
     name: StageName
@@ -112,6 +143,7 @@ class Stage:
     check: Callable[[Cohort], None] | None = None
     may_know: bool = False
     plugin: str = ""
+    shared: bool = False
 
     @property
     def key(self) -> str:

@@ -118,3 +118,13 @@ def test_padding_repeats_the_edge_of_images_and_labels() -> None:
     assert torch.equal(batch.images[..., :5, :6], images.float())
     assert torch.equal(batch.labels[0, 0, 7], images[0, 0, 4, [0, 1, 2, 3, 4, 5, 5, 5]])
     assert batch.padded(4) is batch
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list open files")
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    """A cohort may have more files than a process may hold open."""
+    data = unpaired(tmp_path, cases=4)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    sampler = SliceSampler(data.source, seed=0)
+    sampler.batch(0, 4)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

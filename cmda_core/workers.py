@@ -1,16 +1,15 @@
-"""Where the runs of a benchmark work: here, in processes, or on a cluster through joblib."""
+"""Where work on many cases or runs is done: here, in processes, or on a cluster through joblib."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import joblib
-
-from cmda_core.errors import ConfigError, RunError
+from cmda_core.errors import ConfigError, WorkerDiedError
 
 Backend = Literal["loky", "dask", "ray"]
 Result = TypeVar("Result")
@@ -21,45 +20,64 @@ CONNECT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Whoever does the runs.
+    """Whoever does the work.
 
     Attributes:
         backend: Where they work.
-        jobs: Runs at a time; -1 for as many as a cluster has workers.
+        jobs: Pieces of work at a time; -1 for as many as a cluster has workers, or this machine cores.
     """
 
-    backend: Backend
-    jobs: int
+    backend: Backend = "loky"
+    jobs: int = 1
 
     @property
     def here(self) -> bool:
-        """Whether runs are done in this process, one after the other."""
+        """Whether work is done in this process, one piece after the other."""
         return self.backend == "loky" and self.jobs == 1
 
-    def each(self, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
-        """Call ``work`` with each tuple of arguments; results come as they are ready.
+    def each(
+        self,
+        work: Callable[..., Result],
+        arguments: Sequence[tuple[Any, ...]],
+        *,
+        ordered: bool = True,
+        one_at_a_time: bool = False,
+    ) -> Iterator[Result]:
+        """Call ``work`` with each tuple of arguments.
 
         Args:
-            work: A function at the top level of a module.
-            arguments: One tuple per run.
+            work: A function at the top level of a module, or a method of what can be sent to a process.
+            arguments: One tuple per piece of work.
+            ordered: Give results in this order; otherwise as they are ready.
+            one_at_a_time: Never work on two pieces at once, and on none in this process.
 
         Raises:
-            RunError: If a process dies, as the system kills one that takes too much memory.
+            WorkerDiedError: If a process of this machine dies, as the system kills one that takes too much
+                memory.
         """
-        if self.here:
+        if not one_at_a_time and (self.here or (self.backend == "loky" and len(arguments) < 2)):
             yield from (work(*one) for one in arguments)
             return
-        # Ray's backend hands out results only when all are ready.
-        order = "list" if self.backend == "ray" else "generator_unordered"
-        calls = [joblib.delayed(work)(*one) for one in arguments]
+        import joblib
+
+        order = "generator" if ordered else "generator_unordered"
+        if self.backend == "ray":  # hands out results only when all are ready
+            order = "list"
+        jobs = min(self.jobs, len(arguments)) if self.backend == "loky" else self.jobs
+        # Cases go out as others come back; runs all at once, so that a cluster can plan for them.
+        ahead: int | str = "2*n_jobs" if ordered else "all"
+        if one_at_a_time:
+            # Two processes of which one waits: with a single one joblib would work in this process, and
+            # the system would kill that.
+            jobs, ahead = 2, 1
+        calls = (joblib.delayed(work)(*one) for one in arguments)
         try:
             with joblib.parallel_config(backend=self.backend):
-                parallel = joblib.Parallel(
-                    n_jobs=self.jobs, pre_dispatch="all", batch_size=1, return_as=order
-                )
-                yield from parallel(calls)
+                parallel = joblib.Parallel(n_jobs=jobs, pre_dispatch=ahead, batch_size=1, return_as=order)
+                results = parallel(calls)
+            yield from results
         except BrokenExecutor as error:
-            raise RunError(
+            raise WorkerDiedError(
                 "a worker died, as the system kills a process that takes too much memory. What is done is "
                 "kept: the same command goes on, with a smaller --jobs if that was it."
             ) from error
@@ -73,7 +91,7 @@ def opened_workers(
 
     Args:
         backend: ``loky``: processes of this machine. ``dask`` and ``ray``: a cluster.
-        jobs: Runs at a time on this machine.
+        jobs: Pieces of work at a time on this machine; -1 for one per core.
         address: Of the cluster; one on this machine with ``jobs`` workers if left out.
 
     Raises:
@@ -99,7 +117,7 @@ def _dask(jobs: int, address: str | None) -> Iterator[int]:
     with ExitStack() as opened:
         if address is None:
             # A training keeps its process busy and may start others: one at a time in each worker.
-            local = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+            local = LocalCluster(n_workers=cores(jobs), threads_per_worker=1, dashboard_address=None)
             cluster: Any = opened.enter_context(local)
         else:
             cluster = address
@@ -120,19 +138,24 @@ def _ray(jobs: int, address: str | None) -> Iterator[int]:
     started = not ray.is_initialized()
     try:
         if started:
-            here: dict[str, Any] = {"num_cpus": jobs, "include_dashboard": False}
+            here: dict[str, Any] = {"num_cpus": cores(jobs), "include_dashboard": False}
             ray.init(address=address, log_to_driver=False, **({} if address else here))
         register_ray()
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(_unreachable("ray", "head", address, error)) from error
     try:
-        yield jobs if address is None else -1
+        yield cores(jobs) if address is None else -1
     finally:
         if started:
             ray.shutdown()
 
 
 _BACKENDS = {"loky": _loky, "dask": _dask, "ray": _ray}
+
+
+def cores(jobs: int) -> int:
+    """A number of processes; one per core for -1."""
+    return jobs if jobs > 0 else os.cpu_count() or 1
 
 
 def _missing(name: str) -> str:

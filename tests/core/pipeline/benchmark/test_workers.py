@@ -11,9 +11,9 @@ from typing import Any
 import cmda_toy
 import pytest
 
+from cmda_core import workers as module
 from cmda_core.errors import ConfigError, RunError
-from cmda_core.pipeline.benchmark import backends
-from cmda_core.pipeline.benchmark.backends import opened_workers
+from cmda_core.workers import opened_workers
 
 from .conftest import compared, write_benchmark
 
@@ -78,7 +78,7 @@ def test_a_backend_that_is_not_installed_is_named_with_how_to_get_it(
 
 
 def test_an_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.5)
     with pytest.raises(ConfigError, match="--address"):
         opened_workers(address="tcp://127.0.0.1:1").__enter__()
     pytest.importorskip("distributed")
