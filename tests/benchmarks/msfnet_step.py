@@ -17,12 +17,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
-from cmda_core.training.slices import SliceBatch
 
 from .measuring import CLOCKS, Clock, Table, arguments, finish, interleaved, medians, ratio
 from .msfnet_cases import COMMON, QUICK, SIZES, Ours, Size, batches, reference
+from .operations import Operations, counted, networks_of
 from .step_process import StepProcess
 
 GOAL = 0.45
@@ -85,19 +83,18 @@ def operations(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> list[Ta
         pair = batches(size)
         # Without Winograd's algorithm: what is counted is what the definition asks for.
         with Ours(size, {"winograd": False}) as direct:
-            counted = {"ours": _counts(direct, pair), "reference": _counts(reference(size), pair)}
+            ours = counted(direct, networks_of(direct.method), pair)
             works = {"conv": lambda: big(features), "winograd: false": lambda d=direct, p=pair: d(*p)}
             middle = medians(interleaved(works, repeats, clock=clock))
+        other = reference(size)
+        theirs = counted(other, other.networks(), pair)
         with Ours(size) as quick:
             works = {"as it is": lambda q=quick, p=pair: q(*p)}
             middle |= medians(interleaved(works, repeats, clock=clock))
-        rows = [
-            [part, *(f"{counts[part] / 1e9:,.1f}" for counts in counted.values())] for part in counted["ours"]
-        ]
-        tables.append(Table(f"Operations of a step, GFLOP: {name}", ["network", "ours", "reference"], rows))
+        tables.append(_operations_table(name, ours, theirs))
         peak = of_big / middle.pop("conv")
         for way, seconds in middle.items():
-            speed = counted["ours"]["all"] / seconds
+            speed = ours.step / seconds
             speeds.append(
                 [f"{name}, {way}", f"{speed / 1e9:.0f}", f"{peak / 1e9:.0f}", f"{speed / peak:.2f}"]
             )
@@ -105,17 +102,14 @@ def operations(sizes: Mapping[str, Size], repeats: int, clock: Clock) -> list[Ta
     return [*tables, Table("Share of the convolution peak", header, speeds)]
 
 
-def _counts(step: Callable[..., object], pair: tuple[SliceBatch, SliceBatch]) -> dict[str, int]:
-    with FlopCounterMode(display=False) as counter:
-        step(*pair)
-    kinds = {"Encoder": "encoder", "ImageDecoder": "image decoders", "LabelDecoder": "label decoders",
-             "PatchDiscriminator": "discriminators"}  # fmt: skip
-    total = sum(counter.get_flop_counts()["Global"].values())
-    found = dict.fromkeys(kinds.values(), 0)
-    for name, counts in counter.get_flop_counts().items():
-        if name in kinds:
-            found[kinds[name]] += sum(counts.values())
-    return {**found, "VGG19 and what is not in a network": total - sum(found.values()), "all": total}
+def _operations_table(size: str, ours: Operations, theirs: Operations) -> Table:
+    rows = [
+        [name, f"{ours.forward[name] / 1e9:.2f}", str(images), str(theirs.images[name])]
+        for name, images in ours.images.items()
+    ]
+    rows.append(["a step, both ways, GFLOP", "", f"{ours.step / 1e9:,.1f}", f"{theirs.step / 1e9:,.1f}"])
+    header = ["network", "an image one way, GFLOP", "images in our step", "in the reference"]
+    return Table(f"Operations of a step: {size}", header, rows)
 
 
 def main() -> None:

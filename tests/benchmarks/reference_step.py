@@ -3,13 +3,14 @@
 Written from a description of their code; the networks are ours and have the same weights. What it does
 and ours does not: every pass runs all four decoders; the images for the discriminators' update are made
 by passes of their own; the discriminators gather gradients in the generator's update; VGG19's weights
-gather gradients, and so the features of the real images are differentiated too; soft Dice holds one-hot
-maps of all classes in float32, and four maps as large.
+gather gradients, and so the features of the real images are differentiated too; label decoders convolve
+enlarged images; soft Dice holds one-hot maps of all classes in float32, and four maps as large.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from cmda_core.training.slices import SliceBatch
 from cmda_msfnet.config import MsfNetConfig
 from cmda_msfnet.networks import Discriminators, MsfNet
 from cmda_msfnet.proxies import ProxyLabels
+
+from .operations import Networks, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class ReferenceStep:
         self._discriminator = discriminator
         self._labels = labels
         self._vgg = None if vgg is None else vgg.requires_grad_(True)
+        for layer in generator.modules():
+            if isinstance(layer, UpsamplingConv2d):
+                layer.forward = partial(_enlarge_and_convolve, layer)
         self._optimizers = [
             torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas)
             for network in (generator, discriminator)
@@ -73,10 +79,14 @@ class ReferenceStep:
         for_generator.step()
         return {**terms, **rivals}
 
+    def networks(self) -> Networks:
+        """The networks by name."""
+        return named(self._generator, self._discriminator, self._vgg or ())
+
     def _pass(self, images: Tensor) -> Outputs:
         network = self._generator
         features = network.encoder(images)
-        scores = {name: _decoded(decoder, features) for name, decoder in network.proxies.items()}
+        scores = {name: decoder(features) for name, decoder in network.proxies.items()}
         return Outputs(network.to_source(features), network.to_target(features), scores)
 
     def _rivals(self, real_1: Tensor, real_2: Tensor) -> dict[str, Tensor]:
@@ -127,15 +137,9 @@ class ReferenceStep:
         return torch.stack(losses).sum()
 
 
-def _decoded(decoder: nn.Sequential, features: Tensor) -> Tensor:
-    """A label decoder that enlarges the features before it convolves them."""
-    for layer in decoder:
-        if isinstance(layer, UpsamplingConv2d):
-            large = functional.interpolate(features, scale_factor=2, mode="nearest")
-            features = functional.conv2d(large, layer.weight, layer.bias, padding=1)
-        else:
-            features = layer(features)
-    return features
+def _enlarge_and_convolve(layer: UpsamplingConv2d, features: Tensor) -> Tensor:
+    large = functional.interpolate(features, scale_factor=2, mode="nearest")
+    return functional.conv2d(large, layer.weight, layer.bias, padding=1)
 
 
 def _square(scores: Tensor, wanted: float) -> Tensor:
