@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Literal, TypeVar
 
 from pluggy import PluginManager, PluginValidationError
@@ -35,12 +36,15 @@ class Registry:
     Attributes:
         broken: Plugins that failed to load, or whose hook raised, with the reason. A broken plugin is
             reported when plugins are listed or one is not found, and never stops another one.
+        origins: Where the plugins come from that a module holds, as entry points write it
+            (``module`` or ``module:attribute``), by name.
     """
 
     def __init__(self) -> None:
         self._manager = PluginManager("cmda")
         self._manager.add_hookspecs(hookspecs)
         self.broken: dict[str, BaseException] = {}
+        self.origins: dict[str, str] = {}
 
     @classmethod
     def installed(cls) -> Registry:
@@ -50,6 +54,14 @@ class Registry:
             registry._add_entry_point(entry_point)
         return registry
 
+    @classmethod
+    def of(cls, origins: Mapping[str, str]) -> Registry:
+        """Registry with the plugins of another one, looked up again."""
+        registry = cls()
+        for name, origin in origins.items():
+            registry._add_entry_point(EntryPoint(name, origin, ENTRY_POINT_GROUP))
+        return registry
+
     def add(self, plugin: object, name: str | None = None) -> None:
         """Register a plugin: a module or any object with hook implementations.
 
@@ -57,7 +69,7 @@ class Registry:
             BrokenPluginError: If it implements a hook that does not exist or takes other arguments.
         """
         try:
-            self._manager.register(plugin, name)
+            key = self._manager.register(plugin, name)
             self._manager.check_pending()
         except (PluginValidationError, ValueError) as error:
             if self._manager.is_registered(plugin):  # pluggy registers before it validates
@@ -66,6 +78,8 @@ class Registry:
             raise BrokenPluginError(
                 f"{name or plugin!r} is not a plugin for API version {API_VERSION} of cmda: {reason}"
             ) from error
+        if key and isinstance(plugin, ModuleType):
+            self.origins[key] = plugin.__name__
 
     def preprocessors(self) -> dict[str, PreprocessorOffer]:
         """All preprocessors by name; BrokenPluginError if two plugins offer the same name."""
@@ -128,6 +142,7 @@ class Registry:
     def _add_entry_point(self, entry_point: EntryPoint) -> None:
         try:
             self.add(entry_point.load(), entry_point.name)
+            self.origins[entry_point.name] = entry_point.value
         except ImportError as error:
             ours = (error.name or "").startswith("cmda_core")
             self.broken[entry_point.name] = _for_another_cmda(error) if ours else error

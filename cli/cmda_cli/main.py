@@ -21,7 +21,7 @@ def main() -> None:
     try:
         from cmda_cli.app import app
         from cmda_cli.output import print_error
-        from cmda_core.processes import take_place
+        from cmda_core.following import take_place
 
         take_place()  # of several processes that a launcher has started, all but one stay here to help it
         app()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -134,13 +135,18 @@ class Chosen(Generic[AnyOffer]):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An experiment with its plugins."""
+    """An experiment with its plugins.
+
+    Attributes:
+        origins: Where every installed plugin comes from, for processes that look them up again.
+    """
 
     experiment: Experiment
     preprocessor: Chosen[PreprocessorOffer]
     translator: Chosen[TranslatorOffer]
     segmenter: Chosen[SegmenterOffer]
     graders: tuple[Chosen[GraderOffer], ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def entry(self) -> str:
@@ -207,6 +213,7 @@ def make_plan(experiment: Experiment, registry: Registry, *, grading: bool = Tru
             _chosen("grader", registry.grader(choice.plugin), choice, where)
             for choice in (experiment.grader, *experiment.baselines.graders)
         ),
+        registry.origins,
     )
     _check_names(plan)
     _check_structures(experiment)

@@ -18,6 +18,7 @@ from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError, OutputError
 from cmda_core.evaluation.references import References
 from cmda_core.files import DISK_ERRORS, not_written, real_path, write_json, write_text
+from cmda_core.following import take_place
 from cmda_core.interrupts import interruptible
 from cmda_core.pipeline.chain import torch_device
 from cmda_core.pipeline.experiments import dump_experiment
@@ -37,7 +38,7 @@ from cmda_core.pipeline.stages.segmenting import segmentation_stages
 from cmda_core.pipeline.stages.translate import train_translator, translate
 from cmda_core.pipeline.stages.workshop import Stage, Workshop
 from cmda_core.pipeline.truth import closed
-from cmda_core.processes import require_devices, take_place
+from cmda_core.processes import require_devices
 from cmda_core.progress import Progress
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment, Runtime

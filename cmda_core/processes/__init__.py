@@ -1,7 +1,7 @@
 """Trainings that several processes share, on one machine or many: one leads, the others follow.
 
 The leader runs the pipeline as if it were alone. When it comes to a training that can be shared it tells
-the followers what to call, and all of them make that call together. Followers come from a launcher
+the followers what it is, and all of them do it together. Followers come from a launcher
 (`torchrun`, `srun`), or are started for that one training where ``runtime.devices`` asks for them.
 """
 

@@ -11,24 +11,25 @@ from functools import partial
 from itertools import count
 
 from cmda_core.errors import BrokenPluginError, CmdaError
-from cmda_core.processes.meeting import Meeting
+from cmda_core.processes.meeting import Meeting, Work
 from cmda_core.processes.place import Launch
 
 _PATIENCE_SECONDS = 24 * 3600.0
 """How long to wait, after a call, for those that still make it."""
 
 
-def serve(launch: Launch) -> None:
+def serve(launch: Launch, work: Work) -> None:
     """Follow a leader that has started this process itself; Ctrl-C is for the leader alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.exit(follow(launch))
+    sys.exit(follow(launch, work))
 
 
-def follow(launch: Launch) -> int:
+def follow(launch: Launch, work: Work) -> int:
     """Make the leader's calls until it has no more.
 
     Args:
         launch: Place of this process, and where the leader is met.
+        work: Does what a call says.
 
     Returns:
         Exit status: 0 if the leader said that it is done, 1 if a process failed.
@@ -42,7 +43,9 @@ def follow(launch: Launch) -> int:
                 if call is None:
                     return 0
                 wait = partial(meeting.await_all, number, _PATIENCE_SECONDS)
-                meeting.make(number, call, wait, partial(_tell, meeting, launch))
+                meeting.make(
+                    number, call.device, partial(work, call.message), wait, partial(_tell, meeting, launch)
+                )
         except KeyboardInterrupt:
             return 130
         except Exception:  # noqa: BLE001  # a plugin may raise anything, and the leader knows; or it has gone

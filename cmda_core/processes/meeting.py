@@ -1,21 +1,18 @@
 """The store where processes meet: what the leader calls for, who is done, and what has gone wrong.
 
-Calls travel as pickles from the leader to its followers, as gradients do: over sockets of
-torch.distributed, between processes of one user. Nothing of it comes from or goes to a file.
+The store knows no passwords. Calls travel as JSON: a stranger may ask for the wrong work, but brings no
+code along.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cmda_core.processes.place import Launch
-
-Work = Callable[..., None]
-"""A function at the top level of a module; it is called with its arguments and the place of the process."""
+from cmda_core.processes.place import Launch, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +20,16 @@ class Call:
     """What all processes do together.
 
     Attributes:
-        work: The function.
-        arguments: Its arguments, but for the place.
+        message: Says what it is; of values that JSON knows.
         device: Where it computes: ``cuda`` or ``cpu``.
     """
 
-    work: Work
-    arguments: tuple[Any, ...]
+    message: Mapping[str, Any]
     device: str
+
+
+Work = Callable[[Mapping[str, Any], Place], None]
+"""Does what a message says, as the process of that place; a function at the top level of a module."""
 
 
 _FAILURE = "failure"
@@ -65,14 +64,11 @@ class Meeting:
 
     def call(self, number: int, call: Call) -> None:
         """Ask all followers to make a call."""
-        from joblib import wrap_non_picklable_objects
-
-        # As joblib does for its workers: the offer of a plugin may hold lambdas.
-        self._store.set(_key(number), pickle.dumps(wrap_non_picklable_objects(call, keep_wrapper=False)))
+        self._store.set(_key(number), json.dumps({"message": call.message, "device": call.device}))
 
     def dismiss(self, number: int) -> None:
         """Tell all followers to go instead of making that call."""
-        self._store.set(_key(number), b"")
+        self._store.set(_key(number), "")
 
     def await_call(self, number: int) -> Call | None:
         """Wait, for days if need be, for a call; nothing if there are no more.
@@ -82,15 +78,13 @@ class Meeting:
         """
         self._store.wait([_key(number)], _LEADERS_STAGES)
         message = self._store.get(_key(number))
-        if not message:
-            return None
-        call: Call = pickle.loads(message)  # noqa: S301  # from the leader of this group
-        return call
+        return Call(**json.loads(message)) if message else None
 
     def make(
         self,
         number: int,
-        call: Call,
+        device: str,
+        work: Callable[[Place], None],
         wait: Callable[[], object],
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -98,16 +92,17 @@ class Meeting:
 
         Args:
             number: Of the call.
-            call: What to do.
+            device: Of the call.
+            work: Does this process's part, given its place.
             wait: Comes back when all have done theirs: none may leave the group while another needs it.
             failed: Told of an error before the group is left: the others notice only that it is.
         """
         from cmda_core.processes.group import joined
 
         place = self._launch.place
-        with joined(place, self.group_store(number), call.device):
+        with joined(place, self.group_store(number), device):
             try:
-                call.work(*call.arguments, place)
+                work(place)
                 self._store.set(_done(number, place.rank), b"")
                 wait()
             except BaseException as error:

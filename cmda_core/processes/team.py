@@ -6,14 +6,14 @@ import atexit
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmda_core.errors import BrokenPluginError, ConfigError, RunError
-from cmda_core.processes.meeting import Call, Meeting
+from cmda_core.processes.meeting import Call, Meeting, Work
 from cmda_core.processes.place import Launch, Place, forget_launch, launched
 from cmda_core.processes.watch import Watch
 
@@ -42,7 +42,7 @@ class Team:
     children: tuple[BaseProcess, ...] = ()
     calls: int = 0
 
-    def make(self, call: Call, own: tuple[Any, ...]) -> None:
+    def make(self, call: Call, own: Callable[[Place], None]) -> None:
         """Make a call together; see `together`."""
         number = self.calls
         self.calls += 1
@@ -64,7 +64,7 @@ class Team:
                 if isinstance(lost, RuntimeError) and "gloo" in str(lost):
                     raise RunError(_advice("another process of the training was lost.")) from error
 
-            self.meeting.make(number, replace(call, arguments=own), wait, failed)
+            self.meeting.make(number, call.device, own, wait, failed)
 
 
 def company(runtime: Runtime) -> int:
@@ -73,7 +73,7 @@ def company(runtime: Runtime) -> int:
     Raises:
         ConfigError: If ``runtime.devices`` contradicts the launcher, or asks for more than there are.
     """
-    team = take_place()
+    team = _taken()
     if team is None:
         return runtime.devices
     place = team.launch.place
@@ -97,7 +97,7 @@ def require_devices(runtime: Runtime, device: str) -> None:
     """
     import torch
 
-    team = take_place()
+    team = _taken()
     wanted = runtime.devices if team is None else team.launch.place.local_size
     found = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, wanted)
     if wanted > found:
@@ -107,49 +107,57 @@ def require_devices(runtime: Runtime, device: str) -> None:
         )
 
 
-@cache
-def take_place() -> Team | None:
+def take_place(work: Work) -> None:
     """Take the place that a launcher has given to this process, if one has.
 
     A follower does not come back: it makes the leader's calls, and its process ends with the leader's.
 
-    Returns:
-        The leader's team; nothing if this process was started alone.
+    Args:
+        work: What a follower does when it is called.
     """
+    launch = launched(os.environ)
+    if launch is not None and not launch.place.leads:
+        from cmda_core.processes.follower import follow
+
+        forget_launch(os.environ)
+        sys.exit(follow(launch, work))
+    _taken()
+
+
+@cache
+def _taken() -> Team | None:
+    """The team that a launcher has made this process the leader of."""
     launch = launched(os.environ)
     if launch is None:
         return None
     forget_launch(os.environ)
-    if not launch.place.leads:
-        from cmda_core.processes.follower import follow
-
-        sys.exit(follow(launch))
     team = Team(launch, Meeting(launch, serve=launch.serves))
     atexit.register(_dismiss, team)
     return team
 
 
-def together(size: int, call: Call, own: tuple[Any, ...]) -> None:
+def together(size: int, call: Call, work: Work, own: Callable[[Place], None]) -> None:
     """Make a call in all processes of a training, and come back when all have made it.
 
     Args:
         size: Number of processes; those that are missing are started, and end with the call.
-        call: What the followers do.
-        own: Arguments for this process.
+        call: What it is.
+        work: What a follower does that is started here.
+        own: This process's part of it.
 
     Raises:
         RunError: If another process fails.
     """
-    team = take_place()
+    team = _taken()
     if team is not None:
         team.make(call, own)
         return
-    with _started(size) as started:
+    with _started(size, work) as started:
         started.make(call, own)
 
 
 @contextmanager
-def _started(size: int) -> Iterator[Team]:
+def _started(size: int, work: Work) -> Iterator[Team]:
     from multiprocessing import get_context
 
     from cmda_core.processes.follower import serve
@@ -159,7 +167,9 @@ def _started(size: int) -> Iterator[Team]:
     meeting = Meeting(alone, serve=True)
     launch = replace(alone, port=meeting.port)
     others = (replace(launch, place=Place(rank, size, rank, size)) for rank in range(1, size))
-    children = [get_context("spawn").Process(target=serve, args=(other,), daemon=True) for other in others]
+    children = [
+        get_context("spawn").Process(target=serve, args=(other, work), daemon=True) for other in others
+    ]
     try:
         for child in children:
             child.start()

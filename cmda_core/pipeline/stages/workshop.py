@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from cmda_core.pipeline.goal import Goal
 from cmda_core.pipeline.plan import Chosen, Plan, StageName
 from cmda_core.pipeline.truth import held_out_files
 from cmda_core.processes import Place, company
-from cmda_core.progress import Progress, Silent
+from cmda_core.progress import Progress
 from cmda_core.protocols import CropName
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Runtime, Task
@@ -88,13 +88,6 @@ class Workshop:
     def run(self, folder: Path) -> Run:
         """The surroundings of a plugin whose stage works in ``folder``."""
         return Run(folder, self.runtime, self.progress, self.place, self.workers)
-
-    def of_followers(self) -> Workshop:
-        """What processes need that share a training: no progress to show, and no raw scans."""
-        none = Cohort(name="none", cases=())
-        return replace(
-            self, progress=Silent(), dataset=replace(self.dataset, source=none, target=none, test=none)
-        )
 
     def fit(self, chosen: Chosen[Any], data: object, stage: Path) -> None:
         """Train a plugin and save it into its stage's folder; of several processes the leader alone saves.

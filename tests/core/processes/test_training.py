@@ -186,7 +186,7 @@ def test_more_gpus_than_there_are(scans: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_devices_that_contradict_the_launcher(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = team.Team(Launch(Place(0, 8, 0, 4), "127.0.0.1", 1), meeting=None)  # type: ignore[arg-type]
-    monkeypatch.setattr(team, "take_place", lambda: found)
+    monkeypatch.setattr(team, "_taken", lambda: found)
     assert team.company(experiment(scans).runtime) == 8
     assert team.company(experiment(scans, devices=4).runtime) == 8
     with pytest.raises(ConfigError, match="started 4 processes on each machine"):
