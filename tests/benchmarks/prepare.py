@@ -158,7 +158,7 @@ def _fitted(out: Path, preset: PresetName) -> tuple[Path, Path, dict[str, Case]]
     (_, source), (_, target) = dataset.source.cases, dataset.target.cases
     first = [cohort.model_copy(update={"cases": cohort.cases[:1]}) for cohort in dataset.cohorts[:2]]
     chosen = Chosen("preprocessor", OFFER, CrossmodaConfig())
-    work = Path(tempfile.mkdtemp(dir=root))
+    work = Path(tempfile.mkdtemp(dir=out))
     chosen.save(chosen.fitted(task, PreparationData(first[0], first[1]), Run(work)), work)
     return work, work / "model", {"ceT1": source, "hrT2": target}
 

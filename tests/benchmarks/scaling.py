@@ -1,8 +1,7 @@
 """Measures how the cost of each stage grows: with scans, slices, resolution and channels.
 
-    python tests/benchmarks/scaling.py measure --out scaling   # what is measured already is kept
-    python tests/benchmarks/scaling.py fit --out scaling       # the table of exponents
-    python tests/benchmarks/scaling.py memory --out scaling    # 8 and 64 scans, peak memory per stage
+    python tests/benchmarks/scaling.py seconds --out scaling    # the table of exponents
+    python tests/benchmarks/scaling.py memory --out scaling     # 8 and 64 scans, peak memory per stage
 
 Scans are small synthetic heads in a field of view of fixed size, all stages are real, the trainings are
 short. Seconds are of CPU, one process and one thread; bytes are what a stage leaves on the disk.
@@ -15,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -70,7 +70,7 @@ class Setting:
 
 
 VARIED: dict[str, Sequence[int]] = {
-    "scans": (8, 16, 32, 64),
+    "scans": (16, 32, 64),
     "slices": (24, 48, 96),
     "edge": (96, 144, 192),
     "channels": (8, 16, 32),
@@ -118,7 +118,11 @@ def experiment(root: Path, setting: Setting) -> Experiment:
         mm / n for mm, n in zip(FIELD_MM, (setting.edge, setting.edge, setting.slices), strict=True)
     )
     tiny["preprocessor"] |= {"spacing_mm": spacing, "shape": crop}
-    tiny["translator"] |= {"channels": setting.channels, "discriminator_channels": setting.channels}
+    tiny["translator"] |= {
+        "epochs": 8,
+        "channels": setting.channels,
+        "discriminator_channels": setting.channels,
+    }
     tiny["segmenter"] |= {"base_features": setting.channels, "max_features": 4 * setting.channels}
     tiny["grader"] |= {"channels": setting.channels}
     return Experiment.model_validate(
@@ -137,6 +141,13 @@ PLUGINS = {
     "segmenter": "nnunet",
     "grader": "msf-koos-net",
 }
+
+
+def warmed(out: Path, setting: Setting) -> dict[str, object]:
+    """The same after a run of the smallest setting, which imports all that stages import."""
+    with tempfile.TemporaryDirectory() as name:
+        measured(Path(name), Setting(scans=8))
+    return measured(out, setting)
 
 
 def measured(out: Path, setting: Setting) -> dict[str, object]:
@@ -161,15 +172,16 @@ def measured(out: Path, setting: Setting) -> dict[str, object]:
     return {"setting": asdict(setting), "stages": stages}
 
 
-def measure(out: Path, chosen: Sequence[Setting]) -> Iterator[str]:
+def measure(out: Path, what: str, chosen: Sequence[Setting]) -> Iterator[str]:
     """Measure settings that are not there yet, each in a process of its own."""
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "measured.jsonl"
+    path = out / f"{what}.jsonl"
     known = [one["setting"] for one in read(path)]
     for setting in chosen:
         if asdict(setting) in known:
             continue
-        words = [sys.executable, __file__, "one", "--out", str(out), "--setting", json.dumps(asdict(setting))]
+        words = [sys.executable, __file__, f"one-{what}", "--out", str(out / what)]
+        words += ["--setting", json.dumps(asdict(setting))]
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ})
         with path.open("a") as stream:
             stream.write(done.stdout.strip().splitlines()[-1] + "\n")
@@ -221,19 +233,19 @@ def memory(found: Sequence[dict[str, dict[str, dict[str, float]]]]) -> Iterator[
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["measure", "fit", "memory", "one"])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--setting", type=json.loads, default={}, help="for one: JSON")
+    parser.add_argument("what", choices=["seconds", "memory", "one-seconds", "one-memory"])
+    parser.add_argument("--out", type=Path, required=True, help="what is measured there already is kept")
+    parser.add_argument("--setting", type=json.loads, default={}, help="of one: JSON")
     asked = parser.parse_args()
-    if asked.what == "one":
-        print(json.dumps(measured(asked.out, Setting(**asked.setting))))
+    if asked.what.startswith("one-"):
+        work = warmed if asked.what == "one-seconds" else measured
+        print(json.dumps(work(asked.out, Setting(**asked.setting))))
         return
     chosen = [Setting(scans=8), Setting(scans=64)] if asked.what == "memory" else settings()
-    for line in measure(asked.out, chosen if asked.what != "fit" else []):
+    for line in measure(asked.out, asked.what, chosen):
         print(line, file=sys.stderr, flush=True)
-    found = read(asked.out / "measured.jsonl")
-    tables = {"memory": [memory(found)], "fit": [fit(found, "seconds"), fit(found, "bytes")], "measure": []}
-    for table in tables[asked.what]:
+    found = read(asked.out / f"{asked.what}.jsonl")
+    for table in [memory(found)] if asked.what == "memory" else [fit(found, "seconds"), fit(found, "bytes")]:
         print("\n".join(table) + "\n")
 
 
