@@ -149,3 +149,14 @@ def test_installed_plugins_all_work() -> None:
     registry = Registry.installed()
     assert all(registry.offers().values())
     assert registry.broken == {}
+
+
+def test_plugins_of_modules_are_found_again_by_where_they_come_from() -> None:
+    registry = Registry.installed()
+    registry.add(cmda_toy, "toy")
+    registry.add(plugin_offering("nowhere"), "object")
+    assert registry.origins["toy"] == "cmda_toy"
+    assert "object" not in registry.origins
+    again = Registry.of(registry.origins)
+    assert list(again.translators()) == [name for name in registry.translators() if name != "nowhere"]
+    assert again.broken == {}
