@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -15,6 +13,7 @@ from torch.optim import Optimizer
 from torch.utils.checkpoint import checkpoint
 
 from cmda_core.training.config import AdversarialConfig
+from cmda_core.training.memory import kept_memory
 from cmda_core.training.networks import device_of
 from cmda_core.training.winograd import forward_of, suits
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from cmda_core.training.adversarial import AdversarialMethod
 
 _FUSED = ("cuda", "cpu")
-
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 @contextmanager
@@ -83,27 +80,6 @@ def _keep_gradient_plain(_norm: nn.Module, _inputs: object, output: Tensor) -> N
     """
     if output.requires_grad:
         output.register_hook(Tensor.contiguous)
-
-
-@contextmanager
-def kept_memory() -> Iterator[None]:
-    """Let the process keep the memory that it frees, for as long as the block runs.
-
-    The C library of Linux gives large pieces back at once, and getting them again page by page takes a
-    tenth of a training step or more. Elsewhere nothing changes.
-    """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is None or not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
-        yield
-        return
-    library.mallopt(_MMAP_MAX, 0)
-    library.mallopt(_TRIM_THRESHOLD, -1)
-    try:
-        yield
-    finally:
-        library.mallopt(_MMAP_MAX, 65536)
-        library.mallopt(_TRIM_THRESHOLD, 128 * 1024)
-        library.malloc_trim(0)
 
 
 def called_parts(network: nn.Module) -> list[nn.Module]:

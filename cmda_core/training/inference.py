@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cmda_core.training.memory import kept_memory
 from cmda_core.training.slices import OverlapMean, neighbours
 from cmda_core.volumes import Volume
 
@@ -37,9 +39,10 @@ def translate_volume(
     depth, height, width = stack.shape
     padded = functional.pad(stack[None], (0, -width % stride, 0, -height % stride), mode="replicate")[0]
     mean = OverlapMean(depth, height, width)
-    for start in range(0, depth, batch_size):
-        positions = range(start, min(start + batch_size, depth))
-        batch = torch.stack([padded[neighbours(position, depth)] for position in positions]).to(device)
-        mean.add(start, translate(batch)[..., :height, :width].float().cpu())
+    with kept_memory() if device.type == "cpu" else nullcontext():
+        for start in range(0, depth, batch_size):
+            positions = range(start, min(start + batch_size, depth))
+            batch = torch.stack([padded[neighbours(position, depth)] for position in positions]).to(device)
+            mean.add(start, translate(batch)[..., :height, :width].float().cpu())
     voxels = mean.result()
     return volume.with_voxels(voxels.clip(-1, 1, out=voxels), modality=to)

@@ -171,9 +171,10 @@ class _Stack:
         _, height, width = self.shape
         first = min(slices)
         found = np.empty((max(slices) - first + 1, rows, width), self.dtype)
+        blocks = [found] if rows == height else list(found)  # whole slices lie side by side
         try:
             with self.path.open("rb", buffering=0) as stream:
-                for place, block in enumerate(found):
+                for place, block in enumerate(blocks):
                     row = (first + place) * height + top
                     stream.seek(self.offset + row * width * self.dtype.itemsize)
                     if stream.readinto(memoryview(block).cast("B")) != block.nbytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,22 +10,13 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
 
+from cmda_core.training.onednn import prefer_onednn
 from cmda_core.volumes import Volume
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.dataset import CONFIGURATION, properties_of, to_array
 from cmda_nnunet.model import Model
 from cmda_nnunet.trainer import Trainer
 from cmda_nnunet.weights import set_weights
-
-
-class _TilePredictor(nnUNetPredictor):
-    """nnU-Net's predictor, at full speed with a single thread too."""
-
-    def _internal_maybe_mirror_and_predict(self, tile: torch.Tensor) -> Any:
-        if tile.device.type == "cpu" and torch.get_num_threads() == 1:
-            # For one sample and one thread torch takes a convolution that is over six times slower.
-            tile = torch.cat([tile, tile])
-        return super()._internal_maybe_mirror_and_predict(tile)[:1]
 
 
 class Predictor:
@@ -51,7 +41,8 @@ class Predictor:
             set_weights(network, model.folds[fold], f"fold {fold}")
             if config.channels_last:
                 network.to(memory_format=torch.channels_last_3d)
-        self._predictor = _TilePredictor(
+        prefer_onednn(networks[0])  # the one that the predictor loads the weights of each fold into
+        self._predictor = nnUNetPredictor(
             tile_step_size=config.tile_step,
             use_mirroring=bool(config.mirrored_axes),
             device=device,

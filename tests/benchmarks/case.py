@@ -22,7 +22,7 @@ from cmda_core.run import Run
 from cmda_core.schema import Case, Cohort, Runtime, Task
 from cmda_core.training.saving import save_network
 from cmda_core.training.slices import neighbours
-from cmda_core.volumes import Volume, write_volume
+from cmda_core.volumes import Volume, read_volume, write_volume
 from cmda_core.volumes.nifti import INTENSITY_STEP
 from cmda_msfnet.config import MsfNetConfig
 from cmda_msfnet.networks import MsfNet
@@ -176,24 +176,17 @@ def segmenting(folder: Path, scan: Volume, repeats: int, clock: Clock) -> Table:
 
 
 def _memory(part: str, folder: Path, scan: Volume) -> list[str]:
-    edges = [str(edge) for edge in scan.voxels.shape]
-    words = [
-        "--only",
-        part,
-        "--model",
-        str(folder),
-        "--threads",
-        str(torch.get_num_threads()),
-        "--shape",
-        *edges,
-    ]
+    path = folder / "scan.nii"
+    write_volume(path, scan)
+    words = ["--only", part, "--model", str(folder), "--scan", str(path)]
+    words += ["--threads", str(torch.get_num_threads())]
     peak = in_own_process("tests.benchmarks.case", *words)
     return [f"{peak['peak_mb']:.0f}", f"{peak['before_mb']:.0f}"]
 
 
 def only(options: argparse.Namespace) -> None:
     """Do one case and print the peak memory."""
-    scan = head(tuple(options.shape))
+    scan = read_volume(options.scan, "hrT2")
     if options.only == "translate":
         translator = MsfNetTranslator.load(options.model)
         before = peak_mb()
@@ -217,7 +210,7 @@ def main() -> None:
         "--only", choices=["translate", "segment"], help="do one case and print the peak memory"
     )
     parser.add_argument("--model", type=Path, help="model for --only")
-    parser.add_argument("--shape", type=int, nargs=3, default=CROP, help="voxels of the case for --only")
+    parser.add_argument("--scan", type=Path, help="case for --only")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.only:

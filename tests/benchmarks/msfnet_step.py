@@ -125,7 +125,7 @@ def main() -> None:
 def _tables(chosen: argparse.Namespace) -> list[Table]:
     repeats, clock = chosen.repeats or (2 if chosen.quick else 3), CLOCKS[chosen.clock]
     sizes = {"small": QUICK} if chosen.quick else {name: SIZES[name] for name in chosen.sizes}
-    half = QUICK if chosen.quick else Size(COMMON | {"channels": 32}, (128, 128))
+    half = QUICK if chosen.quick else Size(COMMON | {"channels": 32, "discriminator_layers": 4}, (128, 128))
     work: dict[str, Callable[[], list[Table]]] = {
         "step": lambda: [compare(sizes, repeats, chosen.clock)],
         "options": lambda: [options(half, repeats, clock, compiled=not chosen.quick)],

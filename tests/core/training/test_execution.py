@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from cmda_core.run import Run
 from cmda_core.schema import Runtime
 from cmda_core.training.adversarial import train_adversarial
 from cmda_core.training.config import AdversarialConfig
-from cmda_core.training.execution import called_parts, execution, kept_memory
+from cmda_core.training.execution import called_parts, execution
 from cmda_core.training.slices import SliceBatch
 from cmda_cyclegan.config import CycleGanConfig
 from cmda_cyclegan.method import CycleGan
@@ -97,16 +96,3 @@ def test_called_parts_are_the_outermost_that_compute() -> None:
     holder = nn.Module()
     holder.one, holder.more = nn.Linear(1, 1), nn.ModuleDict({"a": inner, "b": nn.ReLU()})
     assert called_parts(holder) == [holder.one, inner, holder.more["b"]]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives memory back at once")
-def test_freed_memory_is_kept_and_given_back_at_the_end() -> None:
-    size = 256 * 2**20
-
-    def held() -> int:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-    with kept_memory():
-        torch.ones(size, dtype=torch.uint8)
-        inside = held()
-    assert inside - held() > 0.9 * size
