@@ -92,6 +92,10 @@ class NnUnetConfig(PluginConfig):
     """How far above or below the cochleae a tumour component may end, in mm (own choice: the authors
     do not say)."""
 
+    cochlea_reach_mm: float | None = Field(default=None, gt=0)
+    """How far from a cochlea the tumour component may begin, in mm: a schwannoma grows out of the canal that
+    ends there. Empty: its height alone counts, as with the paper's authors."""
+
     keep_two_cochleae: bool = True
     """Keep only the two largest components of a structure named ``cochlea``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,21 +28,23 @@ class CleaningRules:
         one_tumour: Keep one tumour component.
         two_cochleae: Keep at most two cochlea components.
         height_tolerance_mm: How far above or below the cochleae the tumour may end.
+        reach_mm: How far from a cochlea the tumour may begin; nothing if that does not matter.
     """
 
     one_tumour: bool
     two_cochleae: bool
     height_tolerance_mm: float
+    reach_mm: float | None = None
 
 
 def clean_labels(
-    labels: NDArray[np.uint8], slice_mm: float, task: Task, rules: CleaningRules
+    labels: NDArray[np.uint8], spacing: tuple[float, float, float], task: Task, rules: CleaningRules
 ) -> NDArray[np.uint8]:
     """Set the voxels of components that cannot be right to background.
 
     Args:
         labels: Shape ``(I, J, K)``, K towards the head.
-        slice_mm: Distance of slices along K, in mm.
+        spacing: Of the voxels along I, J and K, in mm.
         task: Tells the label of the tumour, and that of the structure ``cochlea`` if there is one.
         rules: Which components stay.
 
@@ -51,11 +54,13 @@ def clean_labels(
     cleaned = labels.copy()
     found = union_box(labels, labels)
     if cleaned[found].size:
-        _clean(cleaned[found], slice_mm, task, rules)
+        _clean(cleaned[found], spacing, task, rules)
     return cleaned
 
 
-def _clean(cleaned: NDArray[np.uint8], slice_mm: float, task: Task, rules: CleaningRules) -> None:
+def _clean(
+    cleaned: NDArray[np.uint8], spacing: tuple[float, float, float], task: Task, rules: CleaningRules
+) -> None:
     """Clean in place; how far the array reaches around the structures makes no difference."""
     cochlea = task.structures.get(COCHLEA)
     if cochlea is not None and rules.two_cochleae:
@@ -63,28 +68,42 @@ def _clean(cleaned: NDArray[np.uint8], slice_mm: float, task: Task, rules: Clean
     if rules.one_tumour:
         cochleae = cleaned == cochlea if cochlea is not None else np.zeros(cleaned.shape, dtype=bool)
         tumour = cleaned == task.tumour_label
-        slices = math.ceil(rules.height_tolerance_mm / slice_mm)
-        cleaned[tumour & ~tumour_component(tumour, cochleae, slices)] = 0
+        cleaned[tumour & ~tumour_component(tumour, cochleae, spacing, rules)] = 0
 
 
-def tumour_component(tumour: Mask, cochleae: Mask, tolerance: int) -> Mask:
-    """The largest 26-connected tumour component at about the height of the cochleae.
+def tumour_component(
+    tumour: Mask, cochleae: Mask, spacing: tuple[float, float, float], rules: CleaningRules
+) -> Mask:
+    """The largest 26-connected tumour component within reach of a cochlea.
 
-    Without cochleae, or with no component at their height, it is the largest of all.
+    With no component in reach it is the largest at about their height, and with none there, or without
+    cochleae, the largest of all.
 
     Args:
         tumour: Shape ``(I, J, K)``.
         cochleae: Of the same shape.
-        tolerance: Slices along K by which a component may miss the slices of the cochleae.
+        spacing: Of the voxels along I, J and K, in mm.
+        rules: How near is near.
     """
-    heights = np.flatnonzero(cochleae.any(axis=(0, 1)))
-    if heights.size:
-        components, _ = ndimage.label(tumour, structure=_NEIGHBOURS)
-        near = components[:, :, max(0, heights[0] - tolerance) : heights[-1] + tolerance + 1]
-        candidates = np.isin(components, np.unique(near[near > 0]))
-        if candidates.any():
-            return largest_components(candidates, 1)
+    if not cochleae.any():
+        return largest_components(tumour, 1)
+    components, _ = ndimage.label(tumour, structure=_NEIGHBOURS)
+    for near in _nearnesses(cochleae, spacing, rules):
+        found = components[near & tumour]
+        if found.size:
+            return largest_components(np.isin(components, found), 1)
     return largest_components(tumour, 1)
+
+
+def _nearnesses(cochleae: Mask, spacing: tuple[float, float, float], rules: CleaningRules) -> Iterator[Mask]:
+    """Where a tumour should be found, the strictest first."""
+    if rules.reach_mm is not None:
+        yield ndimage.distance_transform_edt(~cochleae, sampling=spacing) <= rules.reach_mm
+    heights = np.flatnonzero(cochleae.any(axis=(0, 1)))
+    tolerance = math.ceil(rules.height_tolerance_mm / spacing[2])
+    at_height = np.zeros_like(cochleae)
+    at_height[:, :, max(0, heights[0] - tolerance) : heights[-1] + tolerance + 1] = True
+    yield at_height
 
 
 def clean_probabilities(

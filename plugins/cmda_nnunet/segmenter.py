@@ -42,7 +42,10 @@ class NnUnetSegmenter:
         self._predictor: Predictor | None = None
         self._device = torch.device("cpu")
         self._rules = CleaningRules(
-            config.keep_one_tumour, config.keep_two_cochleae, config.height_tolerance_mm
+            config.keep_one_tumour,
+            config.keep_two_cochleae,
+            config.height_tolerance_mm,
+            config.cochlea_reach_mm,
         )
 
     def fit(self, data: SegmentationData, run: Run) -> None:
@@ -58,7 +61,7 @@ class NnUnetSegmenter:
     def segment(self, volume: Volume) -> Segmentation:
         with quiet_nnunet(torch.get_num_threads()):
             labels, probabilities = self._ready().predict(volume)
-        cleaned = clean_labels(labels, volume.spacing[2], self._task, self._rules)
+        cleaned = clean_labels(labels, volume.spacing, self._task, self._rules)
         return Segmentation(volume.with_labels(cleaned), clean_probabilities(probabilities, labels, cleaned))
 
     def to(self, device: str) -> Self:
