@@ -42,7 +42,7 @@ def resample_image(
     region, to_index = _region(voxels.shape, affine, grid, to_image)
     part = _smoothed(voxels[region].astype(np.float32, copy=False), to_index)
     outside = float(voxels.min()) if outside is None else outside
-    if interpolation == "bspline" and is_separable(to_index, grid.shape):
+    if interpolation == "bspline" and min(part.shape) > 1 and is_separable(to_index, grid.shape):
         return resample_separable(part, to_index, grid.shape, outside)
     return _resample(part, to_index, grid, _INTERPOLATORS[interpolation], outside)
 
