@@ -80,7 +80,7 @@ def measure(layout: str, out: Path, sizes: dict[str, str]) -> Iterator[Step]:
     )
     scans = _test_scans(root, out / "scans")
     yield _step(layout, "segment", run, scans, done)
-    if (run / "models" / "grader").exists():
+    if (run / "grader").exists():
         yield _step(layout, "grade", run, scans, done / "grades.csv")
 
 
