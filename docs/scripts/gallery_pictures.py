@@ -21,10 +21,11 @@ from PIL import Image
 from cmda_core.datasets import read_dataset
 from cmda_core.datasets.labels import read_task_labels
 from cmda_core.evaluation.references import References
+from cmda_core.reporting.colours import REFERENCE_COLOUR, colours_of
+from cmda_core.reporting.entries import entries_of
 from cmda_core.reporting.figures import (
     BACKGROUND,
     DOTS_PER_INCH,
-    REFERENCE_COLOUR,
     Outline,
     Panel,
     axial,
@@ -33,9 +34,9 @@ from cmda_core.reporting.figures import (
     window_of,
 )
 from cmda_core.reporting.finished import FinishedRun
-from cmda_core.reporting.pictures import colours_of, draw_translations
+from cmda_core.reporting.pictures import draw_translations
 from cmda_core.reporting.segmentations import SegmentedScan, segmentation_montage
-from cmda_core.reporting.translations import PREPARED_WINDOW
+from cmda_core.reporting.viewer.images import PREPARED_WINDOW
 from cmda_core.schema import Case
 from cmda_core.volumes import read_labels, read_volume
 
@@ -105,7 +106,7 @@ def panel(case: Case, title: str, *, prepared: bool = False) -> Panel:
 def translation(run: FinishedRun) -> list[Image.Image]:
     """A scan of each modality, translated, beside a real one of another subject."""
     with tempfile.TemporaryDirectory() as temporary:
-        gallery = draw_translations(run, Path(temporary))
+        gallery = draw_translations(run, entries_of(run), Path(temporary))
         firsts = [one.file for one in gallery.pictures if one.file.endswith("-1.png")]
         return [Image.open(Path(temporary) / file).convert("RGB") for file in firsts]
 

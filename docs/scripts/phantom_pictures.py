@@ -19,9 +19,10 @@ from cmda_core.datasets.phantom.dataset import (
     write_case,
 )
 from cmda_core.datasets.phantom.presets import PRESETS
+from cmda_core.datasets.split import Split
 from cmda_core.volumes import read_labels, read_volume
 
-ROWS = (
+ROWS: tuple[tuple[str, Split, Path, Path], ...] = (
     ("ceT1", "source", SOURCE_FOLDER, SOURCE_FOLDER),
     ("hrT2", "target", TARGET_FOLDER, REFERENCE_FOLDER),
 )
