@@ -72,7 +72,7 @@ def run_folder_of(experiment: Experiment) -> Path:
 
 def _read(source: str) -> dict[str, Any]:
     path = Path(source)
-    if source in preset_names() and not path.exists():
+    if source in preset_names() and not is_there(path):  # a folder of that name may be, as after `cmda demo`
         return _preset(source)
     if not is_there(path):
         raise ConfigError(

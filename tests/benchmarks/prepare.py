@@ -2,7 +2,7 @@
 
     python tests/benchmarks/prepare.py ants --python ants-venv/bin/python --cases 10
     python tests/benchmarks/prepare.py case
-    python tests/benchmarks/prepare.py workers --repeats 3
+    python tests/benchmarks/prepare.py workers --repeats 3 --backend dask
 
 The first needs a Python with antspyx; it gets an environment of its own, because its pins are not those of
 cmda. Seconds are of CPU, with one thread, unless they are called wall seconds.
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import SimpleITK as sitk
@@ -38,9 +39,10 @@ from cmda_core.pipeline.plan import Chosen
 from cmda_core.pipeline.stages.prepare import TRAINING_CROPS, prepare_case
 from cmda_core.protocols import PreparationData
 from cmda_core.run import Run
-from cmda_core.schema import Case, DataConfig, Runtime, Task
+from cmda_core.schema import Case, DataConfig, Task
 from cmda_core.volumes import Volume, read_volume, write_volume
 from cmda_core.volumes.geometry import Matrix, to_mm
+from cmda_core.workers import Backend, Workers, opened_workers
 from cmda_crossmoda.config import CrossmodaConfig, RegistrationConfig
 from cmda_crossmoda.itk import FLIP, matrix_of
 from cmda_crossmoda.plugin import OFFER
@@ -163,8 +165,8 @@ def _fitted(out: Path, preset: PresetName) -> tuple[Path, Path, dict[str, Case]]
     return work, work / "model", {"ceT1": source, "hrT2": target}
 
 
-def workers(out: Path, preset: PresetName, repeats: int, cases: int) -> Iterator[str]:
-    """The same cases with one worker and with two, in turns: wall seconds, and CPU seconds per case.
+def workers(out: Path, preset: PresetName, repeats: int, cases: int, backend: Backend) -> Iterator[str]:
+    """The same cases in this process and with two workers, in turns: wall seconds, and CPU seconds per case.
 
     On a machine with other work the wall tells nothing; what CPU a case takes tells whether workers are in
     each other's way, and so the most that two free cores can gain.
@@ -172,22 +174,22 @@ def workers(out: Path, preset: PresetName, repeats: int, cases: int) -> Iterator
     root, model, data = _fitted(out, preset)
     case = data["hrT2"]
 
-    def prepared(jobs: int, repeat: int) -> tuple[float, float]:
-        folder = root / f"{jobs}-{repeat}"
+    def prepared(who: Workers, repeat: int) -> tuple[float, float]:
+        folder = root / f"{who.jobs}-{repeat}"
         arguments = [(model, folder / str(number), case) for number in range(cases)]
         start = time.perf_counter()
         names = [str(number) for number in range(cases)]
-        run = Run(folder, Runtime(jobs=jobs))
+        run = Run(folder, workers=who)
         seconds = list(run.each(_prepared, arguments, names=names, what="prepare"))
         return time.perf_counter() - start, float(np.mean(seconds))
 
-    warm = Run(root / "warm", Runtime(jobs=2))
-    list(warm.each(os.getpid, [()] * 4, names=["warm"] * 4, what="start"))  # workers that have started
-    times = np.array([[prepared(jobs, repeat) for jobs in (1, 2)] for repeat in range(repeats)])
+    with opened_workers(backend, jobs=2) as two:
+        list(two.each(os.getpid, [()] * 4))  # workers that have started
+        times = np.array([[prepared(who, repeat) for who in (Workers(), two)] for repeat in range(repeats)])
     for name, column in (("wall s of all", 0), ("CPU s per case", 1)):
-        one, two = times[:, 0, column], times[:, 1, column]
-        ratios = one / two * (1 if column == 0 else 2)
-        yield f"{name}: one worker {np.median(one):.2f}, two {np.median(two):.2f} (medians of {repeats})"
+        alone, shared = times[:, 0, column], times[:, 1, column]
+        ratios = alone / shared * (1 if column == 0 else 2)
+        yield f"{name}: one worker {np.median(alone):.2f}, two {np.median(shared):.2f} (medians of {repeats})"
         yield f"  speed-up{' that this allows' * column}: {np.median(ratios):.2f}"
 
 
@@ -207,12 +209,13 @@ def main() -> None:
     parser.add_argument("--degrees", type=float, default=10.0, help="largest turn of a distortion")
     parser.add_argument("--preset", choices=list(PRESETS), default="demo")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--backend", choices=get_args(Backend), default="loky", help="of the two workers")
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "cmda-bench-prepare")
     asked = parser.parse_args()
     lines: dict[str, Callable[[], Iterator[str]]] = {
         "ants": lambda: against_ants(asked.python, asked.cases, asked.preset, asked.kind, asked.degrees),
         "case": lambda: parts_of_a_case(asked.out),
-        "workers": lambda: workers(asked.out, asked.preset, asked.repeats, asked.cases),
+        "workers": lambda: workers(asked.out, asked.preset, asked.repeats, asked.cases, asked.backend),
     }
     for line in lines[asked.what]():
         print(line, flush=True)

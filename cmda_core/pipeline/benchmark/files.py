@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from cmda_core.errors import ConfigError
-from cmda_core.files import real_path
+from cmda_core.files import is_there, real_path
 from cmda_core.pipeline.experiments import preset_names
 from cmda_core.schema import apply_overrides, parse_settings, read_yaml
 from cmda_core.schema.benchmark import Benchmark
@@ -63,9 +63,9 @@ def _shipped() -> Any:
 
 def _read(source: str) -> dict[str, Any]:
     path, name = Path(source), source.removesuffix(".yaml")
-    if name in benchmark_names() and not path.exists():
+    if name in benchmark_names() and not is_there(path):
         return dict(yaml.safe_load((_shipped() / f"{name}.yaml").read_text(encoding="utf-8")))
-    if not path.is_file():
+    if not is_there(path):
         raise ConfigError(
             f"{source}: no such benchmark file. Those that ship with cmda: {', '.join(benchmark_names())}."
         )

@@ -66,6 +66,14 @@ def test_a_missing_file_lists_the_presets() -> None:
         load_experiment("nowhere.yaml")
 
 
+def test_a_folder_named_like_a_preset_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_experiment("demo").name == "demo"
+
+
 def test_a_setting_can_be_added_to_a_plugin_named_alone(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text("translator: cyclegan\n")

@@ -113,6 +113,14 @@ def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
         load_benchmark("phantom-table2")
 
 
+def test_a_folder_named_like_a_benchmark_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "phantom-koos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_benchmark("phantom-koos")[0].name == "phantom-koos"
+
+
 def test_a_wrong_setting_names_its_entry_before_anything_runs(tmp_path: Path) -> None:
     benchmark, rest = load_benchmark("phantom-table1", overrides=["runtime.speed=9"])
     with pytest.raises(ConfigError, match=r"entry 'source only': (.|\n)*speed: no such setting"):
