@@ -171,7 +171,8 @@ class _Stack:
         _, height, width = self.shape
         first = min(slices)
         found = np.empty((max(slices) - first + 1, rows, width), self.dtype)
-        blocks = [found] if rows == height else list(found)  # whole slices lie side by side
+        # Whole slices lie side by side.
+        blocks: Sequence[NDArray[Any]] = [found] if rows == height else list(found)
         try:
             with self.path.open("rb", buffering=0) as stream:
                 for place, block in enumerate(blocks):

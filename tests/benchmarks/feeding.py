@@ -175,7 +175,9 @@ def waiting(folder: Path, epochs: int) -> list[list[str]]:
     Prefetched.sample = timed  # type: ignore[method-assign]
     try:
         run = Run(folder / "run", Runtime(device="cpu"))
-        whole = _seconds(lambda: train_adversarial(method, TranslationData(cohort, cohort), config, run))
+        whole = _seconds(
+            lambda: train_adversarial(method, TranslationData(cohort, cohort.images_alone()), config, run)
+        )
     finally:
         Prefetched.sample = sample  # type: ignore[method-assign]
     return [[str(len(waited)), f"{whole / len(waited):.2f}", f"{100 * sum(waited) / whole:.2f} %"]]
