@@ -171,8 +171,7 @@ class _Stack:
         _, height, width = self.shape
         first = min(slices)
         found = np.empty((max(slices) - first + 1, rows, width), self.dtype)
-        # Whole slices lie side by side.
-        blocks: Sequence[NDArray[Any]] = [found] if rows == height else list(found)
+        blocks = found[np.newaxis] if rows == height else found  # whole slices lie side by side
         try:
             with self.path.open("rb", buffering=0) as stream:
                 for place, block in enumerate(blocks):
