@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -102,6 +103,15 @@ def test_debug_shows_the_traceback(cmda: Any) -> None:
     assert "Traceback" in result.err
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Interrupts are heard, which shells switch off for what they start in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_tells_how_to_go_on(
     cmda: Any, experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
