@@ -111,7 +111,7 @@ class Chosen(Generic[AnyOffer]):
             BrokenPluginError: If the plugin raises what it should not, as of damaged files.
         """
         with blamed(self.label, "load", f"Are the files in {folder} damaged?"):
-            return self.offer.load(folder, *more)  # type: ignore[attr-defined]
+            return self.offer.load(folder, *more)  # type: ignore[attr-defined]  # as above
 
     @property
     def identity(self) -> dict[str, object]:

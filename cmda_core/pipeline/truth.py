@@ -62,7 +62,7 @@ def _spellings(paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(
         spelling
         for path in paths
-        for spelling in (os.path.abspath(path), os.path.realpath(path))  # noqa: PTH100
+        for spelling in (os.path.abspath(path), os.path.realpath(path))  # noqa: PTH100  # as open() is compared
     )
 
 
