@@ -12,7 +12,6 @@ from cmda_core.errors import ConfigError
 from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.schema import Cohort, Task
-from cmda_nnunet.batches import workers_failed
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.dataset import (
     dataset_description,
@@ -26,6 +25,7 @@ from cmda_nnunet.planning import data_folder, make_plans
 from cmda_nnunet.trainer import Fold, Split
 from cmda_nnunet.training import FoldSetup, train_fold
 from cmda_nnunet.weights import Weights
+from cmda_nnunet.workers import WorkersError
 
 
 def fit_model(
@@ -75,12 +75,11 @@ def _train_fold(setup: FoldSetup, run: Run, advance: Advance) -> Weights:
 
     try:
         return train_fold(setup, run, tell)
-    except (RuntimeError, OSError) as error:
-        if not (setup.workers and workers_failed(error)):
-            raise
+    except WorkersError as error:
+        reason = str(error).partition("\n")[0]
     run.progress.note(
-        "nnU-Net: an augmentation worker died or could not start, as when memory or shared memory "
-        "(/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint without "
+        f"nnU-Net: an augmentation worker died or could not start ({reason}), as when memory or shared "
+        "memory (/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint without "
         "workers, to the same result. segmenter.augmentation_workers=0 starts none."
     )
     advance(-told)

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from cmda_core.progress import Advance
 from cmda_core.run import Run
 from cmda_core.training.loop import seed_everything
 from cmda_core.training.state import load_state, save_state
-from cmda_nnunet.batches import PATIENCE_SECONDS, Batch, Batches, require_shared_memory
+from cmda_nnunet.batches import Batch, Batches
 from cmda_nnunet.config import NnUnetConfig
 from cmda_nnunet.trainer import Fold, Split, Trainer, make_trainer
 from cmda_nnunet.weights import set_weights, weights_of
+from cmda_nnunet.workers import load
 
 _NETWORK, _TRAINING, _VALIDATION = range(3)
 """What random numbers are drawn for."""
@@ -73,6 +73,9 @@ def train_fold(setup: FoldSetup, run: Run, advance: Advance) -> dict[str, Tensor
 
     Returns:
         Weights of the network, on the CPU.
+
+    Raises:
+        WorkersError: If a worker process failed.
     """
     seed_everything(setup.seed(run.seed, _NETWORK, 0))
     trainer = make_trainer(
@@ -128,20 +131,8 @@ def _batches(
         Batches(loader, partial(setup.seed, run.seed, purpose), done * count, setup.config.epochs * count)
         for loader, purpose, count in zip(loaders, (_TRAINING, _VALIDATION), per_epoch, strict=True)
     ]
-    if setup.workers and len(batches[0]):
-        require_shared_memory(batches[0][0], setup.workers)
-    training, validation = (
-        iter(
-            DataLoader(
-                some,
-                batch_size=None,
-                num_workers=setup.workers,
-                timeout=PATIENCE_SECONDS if setup.workers else 0,
-                pin_memory=run.fabric.device.type == "cuda",
-            )
-        )
-        for some in batches
-    )
+    pin_memory = run.fabric.device.type == "cuda"
+    training, validation = (load(some, setup.workers, pin_memory) for some in batches)
     return training, validation
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Timer
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,12 +19,12 @@ import numpy as np
 import pytest
 import torch
 from killed_workers import square_unless_killed
-from torch.utils.data import DataLoader
 
 from cmda_core.errors import ResourceError
 from cmda_core.parallel import each_case
 from cmda_core.progress import Silent
-from cmda_nnunet.batches import Batches, WorkersError, require_shared_memory
+from cmda_nnunet.batches import Batches
+from cmda_nnunet.workers import WorkersError, load, require_shared_memory
 
 
 class Notes(Silent):
@@ -66,11 +69,36 @@ class Loader:
 
 def test_batches_are_the_same_from_any_number_of_workers() -> None:
     made = Batches(Loader(), lambda number: 7 + number, 2, 8)
-    here, one, two = (list(DataLoader(made, batch_size=None, num_workers=count)) for count in (0, 1, 2))
+    here, one, two = (list(load(made, count, pin_memory=False)) for count in (0, 1, 2))
     for other in (one, two):
         assert len(here) == len(other) == 6
         for first, second in zip(here, other, strict=True):
             assert all(torch.equal(first[key], second[key]) for key in ("data", "noise"))
+
+
+class DyingLoader(Loader):
+    """Its process is killed as the third batch is made, or while that one waits to be fetched."""
+
+    def __init__(self, seconds: float) -> None:
+        self._main, self._seconds = os.getpid(), seconds
+
+    def generate_train_batch(self) -> dict[str, Any]:
+        if os.getpid() != self._main and torch.initial_seed() == 2:
+            killer = Timer(self._seconds, os.kill, (os.getpid(), signal.SIGKILL))
+            killer.start()
+            if not self._seconds:
+                killer.join()
+        return super().generate_train_batch()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["at work", "before its batch is fetched"])
+def test_death_of_a_worker_is_told_where_a_batch_is_waited_for(seconds: float) -> None:
+    batches = load(Batches(DyingLoader(seconds), lambda number: number, 0, 6), 1, pin_memory=False)
+    next(batches)
+    sleep(0.5)  # neither here: torch would raise it in the midst of anything
+    assert not getattr(signal.getsignal(signal.SIGCHLD), "__module__", "").startswith("torch.")
+    with pytest.raises(WorkersError):
+        list(batches)
 
 
 def test_what_batches_need_of_the_shared_memory_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,8 +175,6 @@ class Notes(Silent):
         self.lines.append(message)
 
 
-# torch tells of a worker's death from a signal handler; if Python is in a callback then, it is lost there.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("workers", "killed"), [(2, False), (1, True)], ids=["at work", "killed"])
 def test_augmentation_workers_change_nothing_even_if_they_are_killed(
     trained: tuple[Path, Segmenter],
