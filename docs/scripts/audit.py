@@ -1,7 +1,8 @@
 """Checks the pinned versions for known-bad ones: by pip-audit where it can reach its database, else by hand.
 
-``advisories.csv`` lists what concerned our dependencies up to ``REVIEWED``: a package, the first version
-without the fault, and what was wrong before. Bring it up to date with each change of constraints.txt.
+``advisories.csv`` lists what was known of our dependencies at ``REVIEWED``, from threads in which the version
+with the fix is named: a package, the first version without the fault, and what was wrong before. Bring it
+up to date with each change of constraints.txt.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from packaging.version import Version
 
 HERE = Path(__file__).parent
 CONSTRAINTS = HERE.parents[1] / "constraints.txt"
-REVIEWED = date(2026, 11, 27)
+REVIEWED = date(2026, 9, 22)
 PATIENCE_SECONDS = 120
 
 
@@ -65,7 +66,7 @@ def main() -> int:
     problems = list(known_bad(pinned()))
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
-    sys.stdout.write(f"audit: {len(problems)} known-bad versions; list of {REVIEWED}, by hand\n")
+    sys.stdout.write(f"audit: {len(problems)} known-bad versions; what was known on {REVIEWED}, by hand\n")
     return int(bool(problems))
 
 

@@ -44,6 +44,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
                 "save_every": 2,
                 "log_every": 1,
             },
+            several_devices=True,
             reference="https://doi.org/10.1007/978-3-030-58545-7_19",
         )
     ]

@@ -43,6 +43,7 @@ def offer_translators() -> Iterable[TranslatorOffer]:
                 "save_every": 2,
                 "log_every": 1,
             },
+            several_devices=True,
             reference="https://arxiv.org/abs/2003.00273",
         )
     ]

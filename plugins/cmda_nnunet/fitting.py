@@ -79,8 +79,8 @@ def _train_fold(setup: FoldSetup, run: Run, advance: Advance) -> Weights:
         reason = str(error).partition("\n")[0]
     run.progress.note(
         f"nnU-Net: an augmentation worker died or could not start ({reason}), as when memory or shared "
-        "memory (/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint without "
-        "workers, to the same result. segmenter.augmentation_workers=0 starts none."
+        "memory (/dev/shm, docker's --shm-size) is short. The training goes on from the last checkpoint "
+        "without workers, to the same result. segmenter.augmentation_workers=0 starts none."
     )
     advance(-told)
     return train_fold(replace(setup, workers=0), run, advance)

@@ -19,6 +19,9 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
+import cmda_cut.plugin
+import cmda_cyclegan.plugin
+import cmda_nicegan.plugin
 from cmda_core.errors import BrokenPluginError, ConfigError, RunError
 from cmda_core.pipeline import run_experiment
 from cmda_core.pipeline.journal import Journal
@@ -53,6 +56,8 @@ def registry() -> Registry:
     found = Registry()
     found.add(cmda_toy, "toy")
     found.add(cmda_pair, "pair")
+    for module in (cmda_cyclegan.plugin, cmda_cut.plugin, cmda_nicegan.plugin):
+        found.add(module, module.__name__)
     return found
 
 
@@ -118,6 +123,30 @@ def shared(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(doubled: Path, shared: Path) -> None:
     assert len({step for step, _ in log(shared)}) == 4
     assert difference(doubled, shared) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("cyclegan", {"pool_size": 0}), ("cut", {}), ("nice-gan", {})]
+)
+def test_so_do_translators_without_norms_over_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, Any]
+) -> None:
+    """In the first steps: their other norms and Adam make much of rounding after that."""
+    monkeypatch.setattr(cmda_toy, "SHAPE", (32, 32, 6))
+    cmda_toy.write_dataset(tmp_path / "scans")
+    tiny = {**registry().translator(name).tiny, **settings, "plugin": name, "epochs": 2, "log_every": 1}
+    logs = []
+    for processes in (1, 2):
+        run = tmp_path / str(processes)
+        one = experiment(tmp_path / "scans", devices=processes, **tiny, batch_size=2 // processes)
+        train(one, run)
+        logs.append(log(run))
+    one_process, two = logs
+    assert one_process.keys() == two.keys()
+    assert {step for step, _ in two} == {1, 2, 3}
+    for key, loss in one_process.items():
+        if key[0] <= 2:
+            assert two[key] == pytest.approx(loss, abs=1e-3), key
 
 
 def test_only_one_of_them_writes(doubled: Path, shared: Path) -> None:
