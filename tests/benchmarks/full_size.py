@@ -56,6 +56,7 @@ class Step:
     layout: str
     command: str
     seconds: float
+    cpu_seconds: float
     peak_gib: float
 
 
@@ -109,7 +110,8 @@ def _step(layout: str, command: str, *arguments: object) -> Step:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"cmda {command} failed in layout {layout}; see above.")
-    return Step(layout, command, time.monotonic() - start, usage.ru_maxrss / 2**20)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Step(layout, command, time.monotonic() - start, cpu, usage.ru_maxrss / 2**20)
 
 
 def main() -> None:
@@ -122,14 +124,13 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="networks with fewer channels than the paper's")
     arguments = parser.parse_args()
     print(f"{SOURCE} + {TARGET} training scans and {TEST} test scans\n")
-    print("| layout | command | s | peak GiB |\n| --- | --- | --- | --- |")
+    print("| layout | command | s | CPU s | peak GiB |\n| --- | --- | --- | --- | --- |")
     for layout in arguments.layouts:
         folder = arguments.out / layout
         folder.mkdir(parents=True, exist_ok=True)
         for step in measure(layout, folder, SMALL if arguments.small else {}):
-            print(
-                f"| {step.layout} | {step.command} | {step.seconds:.0f} | {step.peak_gib:.1f} |", flush=True
-            )
+            figures = f"{step.seconds:.0f} | {step.cpu_seconds:.0f} | {step.peak_gib:.1f}"
+            print(f"| {step.layout} | {step.command} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":
