@@ -214,7 +214,7 @@ def _decode(image: Any, path: Path) -> NDArray[Any]:
 
 def _packed(image: Any, path: Path) -> NDArray[Any]:
     """Decode a compressed file to its end, where its checksum is, which nibabel does not look at."""
-    with gzip.open(path) as stream:
+    with _InPieces(path) as stream:
         files = {"image": nibabel.FileHolder(fileobj=stream)}
         voxels = np.asanyarray(type(image).from_file_map(files).dataobj)
         more = 0
@@ -223,6 +223,17 @@ def _packed(image: Any, path: Path) -> NDArray[Any]:
             if more > LARGEST_REST:
                 raise ValueError(f"more than {LARGEST_REST // 2**20} MiB follow its voxels")
     return voxels
+
+
+class _InPieces(gzip.GzipFile):
+    """A compressed file that fills a buffer piece by piece; as it is, it would hold the content twice."""
+
+    def readinto(self, buffer: Any) -> int:
+        view, done = memoryview(buffer).cast("B"), 0
+        while piece := self.read(min(_CHUNK, len(view) - done)):
+            view[done : done + len(piece)] = piece
+            done += len(piece)
+        return done
 
 
 def _affine(image: Any, path: Path) -> NDArray[np.float64]:

@@ -45,7 +45,10 @@ def slice_axis(spacing: tuple[float, float, float]) -> int | None:
 def digest_of(scan: Volume) -> str:
     """Of the intensities in RAS order, so that a copy with other axes has the same."""
     turned = apply_orientation(scan.voxels, io_orientation(scan.affine))
-    return hashlib.blake2b(np.ascontiguousarray(turned).data, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(repr(turned.shape).encode(), digest_size=16)
+    for plane in turned.T:  # one at a time: a copy of a large scan would not fit into memory
+        digest.update(np.ascontiguousarray(plane).data)
+    return digest.hexdigest()
 
 
 def intensities_of(scan: Volume) -> Intensities:
