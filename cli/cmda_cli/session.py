@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -32,7 +33,13 @@ def session(
     """
     try:
         # Libraries print to stdout, which belongs to the results.
-        with redirect_stdout(sys.stderr), interruptible(), _logging(verbose), _progress() as progress:
+        with (
+            redirect_stdout(sys.stderr),
+            interruptible(),
+            _calm_threads(),
+            _logging(verbose),
+            _progress() as progress,
+        ):
             yield progress
     except KeyboardInterrupt:
         print_note(interrupted)
@@ -48,6 +55,27 @@ def session(
             traceback.print_exc()
         # Of a file that vanished, a folder that may not be read, a name that is too long: no bug.
         raise DataError(f"{error.filename}: cannot be used ({error.strerror}).") from error
+
+
+@contextmanager
+def _calm_threads() -> Iterator[None]:
+    """Say nothing of the thread of joblib that stumbles over work which an interrupt took from it."""
+    before = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        name = failed.thread and failed.thread.name
+        if not (name == "ExecutorManagerThread" and failed.exc_type is KeyError):
+            before(failed)
+
+    threading.excepthook = tell
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # the thread may stumble for as long as the process lives
+    except BaseException:
+        threading.excepthook = before
+        raise
+    threading.excepthook = before
 
 
 @contextmanager
