@@ -24,7 +24,7 @@ def main(out: Path, picture: Path) -> None:
         page = Path(scratch) / "plots.html"
         content = PAGE.format(folder=report.resolve().as_uri(), section=start + section + end)
         page.write_text(content, encoding="utf-8")
-        photograph(page, picture, (1280, 1500))
+        photograph(page, picture, (1280, 1430))
 
 
 if __name__ == "__main__":
