@@ -64,7 +64,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
 
 
 def print_scores(summary: Mapping[str, Any]) -> None:
-    """Print the scores of segmenters and graders as tables."""
+    """Print the scores of segmenters, translators and graders as tables."""
     segmentation, grading = summary.get("segmentation") or {}, summary.get("grading") or {}
     if segmentation:
         print_table(
@@ -72,6 +72,15 @@ def print_scores(summary: Mapping[str, Any]) -> None:
             [
                 [entry, structure, *(_spread(scores[key]) for key in ("dice", "assd_mm", "hd95_mm"))]
                 for entry, structures in segmentation.items()
+                for structure, scores in structures.items()
+            ],
+        )
+    if translation := summary.get("translation") or {}:
+        print_table(
+            ["translation", "structure", "SSIM", "signal error"],
+            [
+                [entry, structure, *(_spread(scores[key]) for key in ("ssim", "signal_error"))]
+                for entry, structures in translation.items()
                 for structure, scores in structures.items()
             ],
         )

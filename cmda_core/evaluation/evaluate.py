@@ -29,6 +29,7 @@ from cmda_core.evaluation.segmentation import Definition, StructureScore, score_
 from cmda_core.evaluation.tables import (
     GRADES_COLUMNS,
     PROBABILITY_COLUMNS,
+    TRANSLATION_COLUMNS,
     per_case_table,
     summarise,
     write_table,
@@ -51,6 +52,7 @@ class Evaluation:
         without_reference: Cases of an entry that could not be scored.
         cross_validation: Columns ``tables.GRADES_COLUMNS``, of annotated cases that their grader has not
             been trained on; empty without a cross-validation.
+        translations: Columns ``tables.TRANSLATION_COLUMNS``; empty without true scans to compare with.
     """
 
     per_case: pd.DataFrame
@@ -59,6 +61,7 @@ class Evaluation:
     not_predicted: Mapping[str, list[str]] = field(default_factory=dict)
     without_reference: Mapping[str, list[str]] = field(default_factory=dict)
     cross_validation: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=GRADES_COLUMNS))
+    translations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=TRANSLATION_COLUMNS))
 
     @classmethod
     def empty(cls) -> Evaluation:
@@ -68,10 +71,14 @@ class Evaluation:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Means, standard deviations and counts, as in ``summary.json``."""
-        return summarise(self.per_case, self.grades, self.definition, self.cross_validation)
+        return summarise(
+            self.per_case, self.grades, self.definition, self.cross_validation, self.translations
+        )
 
     def write(self, folder: Path) -> None:
-        """Write ``per_case.csv``, ``grades.csv`` and ``summary.json``, and ``cross_validation.csv`` if any.
+        """Write ``per_case.csv``, ``grades.csv`` and ``summary.json``.
+
+        And ``cross_validation.csv`` and ``translations.csv``, where there is anything to write.
 
         Raises:
             OutputError: If a file cannot be written.
@@ -80,6 +87,8 @@ class Evaluation:
         write_table(folder / "grades.csv", self.grades)
         if not self.cross_validation.empty:
             write_table(folder / "cross_validation.csv", self.cross_validation)
+        if not self.translations.empty:
+            write_table(folder / "translations.csv", self.translations)
         write_json(folder / "summary.json", self.summary)
 
 

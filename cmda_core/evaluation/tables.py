@@ -6,7 +6,7 @@ report, statistics) is computed from them and from nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cmda_core.errors import DataError
 from cmda_core.evaluation.calibration import calibration
 from cmda_core.evaluation.grading import score_grades
 from cmda_core.evaluation.segmentation import METRICS, Definition, StructureScore
+from cmda_core.evaluation.translation import SIGNAL_ERROR, TRANSLATION_METRICS, TranslationScore
 from cmda_core.files import replacing
 
 PER_CASE_COLUMNS = ["entry", *(field.name for field in fields(StructureScore))]
@@ -27,6 +28,9 @@ PROBABILITY_COLUMNS = ["p1", "p2", "p3", "p4"]
 
 GRADES_COLUMNS = ["entry", "case", "reference", "predicted", *PROBABILITY_COLUMNS]
 """Columns of ``grades.csv``."""
+
+TRANSLATION_COLUMNS = ["entry", *(field.name for field in fields(TranslationScore))]
+"""Columns of ``translations.csv``; the entry is the translator."""
 
 ASSD_DEFINITIONS: Mapping[Definition, str] = {
     "challenge": "mean of the two directional mean surface distances, in mm (crossMoDA; MedPy 0.4.0)",
@@ -48,11 +52,23 @@ def per_case_table(scores: Mapping[str, Iterable[StructureScore]]) -> pd.DataFra
     return pd.DataFrame(rows, columns=PER_CASE_COLUMNS)
 
 
+def translation_table(translator: str, scores: Iterable[TranslationScore]) -> pd.DataFrame:
+    """One row per case for the whole crop, and one per structure.
+
+    Args:
+        translator: Its name.
+        scores: Of its translations.
+    """
+    rows = [{"entry": translator, **asdict(score)} for score in scores]
+    return pd.DataFrame(rows, columns=TRANSLATION_COLUMNS)
+
+
 def summarise(
     per_case: pd.DataFrame,
     grades: pd.DataFrame,
     definition: Definition = "challenge",
     cross_validation: pd.DataFrame | None = None,
+    translations: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Mean and standard deviation of every metric, and the scores of the graders.
 
@@ -62,23 +78,20 @@ def summarise(
         definition: The ASSD that ``per_case`` holds.
         cross_validation: Like ``grades``, of cases that were held out from training one fold after
             the other.
+        translations: With ``TRANSLATION_COLUMNS``, if translations were compared with true scans.
 
     Returns:
         JSON-like: ``segmentation`` by entry and structure, ``grading`` by entry, ``cross_validation``
-        likewise if there was one, ``definitions``.
+        likewise if there was one, ``translation`` like ``segmentation`` if there was any, ``definitions``.
         Standard deviations are those of a sample, and empty for a single case.
     """
+    translated = {} if translations is None else _by_structure(translations, _summarise_translation)
     validated = {} if cross_validation is None else _summarise_graders(cross_validation)
     return {
-        "segmentation": {
-            str(entry): {
-                str(structure): _summarise_structure(rows)
-                for structure, rows in of_entry.groupby("structure", sort=False)
-            }
-            for entry, of_entry in per_case.groupby("entry", sort=False)
-        },
+        "segmentation": _by_structure(per_case, _summarise_structure),
         "grading": _summarise_graders(grades),
         **({"cross_validation": validated} if validated else {}),
+        **({"translation": translated} if translated else {}),
         "definitions": _definitions(definition),
     }
 
@@ -117,6 +130,25 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     if missing:
         raise DataError(f"{path}: has no column {', '.join(missing)}. Evaluate again.")
     return table[columns]
+
+
+def _by_structure(
+    table: pd.DataFrame, summary: Callable[[pd.DataFrame], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    return {
+        str(entry): {
+            str(structure): summary(rows) for structure, rows in of_entry.groupby("structure", sort=False)
+        }
+        for entry, of_entry in table.groupby("entry", sort=False)
+    }
+
+
+def _summarise_translation(rows: pd.DataFrame) -> dict[str, Any]:
+    scored = rows.dropna(subset=[SIGNAL_ERROR.name])
+    return {
+        **{one.name: _mean_and_sd(scored[one.name]) for one in TRANSLATION_METRICS},
+        "cases": len(scored),
+    }
 
 
 def _summarise_structure(rows: pd.DataFrame) -> dict[str, Any]:
@@ -178,6 +210,9 @@ def _definitions(definition: Definition) -> dict[str, str]:
         "hd95_mm": "95th percentile of the surface distances of both directions together, in mm (MedPy)",
         "surface": "voxels with one of six neighbours outside of the mask",
         "missed": "an empty or missing prediction scores Dice 0, ASSD 350 mm, HD95 350 mm",
+        "ssim": "structural similarity of translated slices to the true scan, mean over the crop (Wang 2004)",
+        "signal_error": "root mean squared error of the translation, after the best linear fit, in standard "
+        "deviations of the true crop",
         "no reference": "a structure without reference is listed and left out of the means",
         "sd": "standard deviation over cases (n - 1)",
         "ma_mae": "mean over the grades present of the mean |predicted - reference|",

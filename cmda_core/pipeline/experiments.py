@@ -15,6 +15,9 @@ from cmda_core.schema import Experiment, apply_overrides, parse_settings, read_y
 from cmda_core.schema.names import plain_name
 from cmda_core.schema.settings import merge, shortened
 
+DATA_FOLDERS = ("root", "reference", "paired")
+"""Settings of the data that name a place, relative to the file that they stand in."""
+
 
 def preset_names() -> list[str]:
     """Presets that ship with cmda."""
@@ -125,7 +128,7 @@ def _layered(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 def _absolute(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {
-        key: str(folder / value) if key in ("root", "reference") and isinstance(value, str) else value
+        key: str(folder / value) if key in DATA_FOLDERS and isinstance(value, str) else value
         for key, value in data.items()
     }
 
@@ -136,5 +139,6 @@ def _resolved(experiment: Experiment) -> object:
         update={
             "root": real_path(data.root),
             "reference": None if data.reference is None else real_path(data.reference),
+            "paired": None if data.paired is None else real_path(data.paired),
         }
     )

@@ -18,7 +18,7 @@ bound; ``oracle``, target scans with their held-out labels, the upper bound."""
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The segmenter and grader whose scores a run is for; only what they need is computed.
+    """The segmenter, grader and translator whose scores a run is for; only what they need is computed.
 
     No experiment file can state a goal: the way to the held-out labels that the oracle needs starts
     in the code of a benchmark and nowhere else.
@@ -26,10 +26,12 @@ class Goal:
     Attributes:
         segmenter: Whose segmentations are scored; none where grades alone are.
         grader: Whether the experiment's own grader is scored.
+        translator: Whether its translations are scored, if there are paired scans to compare them with.
     """
 
     segmenter: Training | None = "method"
     grader: bool = False
+    translator: bool = False
 
     def scored(self, plan: Plan) -> tuple[str, ...]:
         """Entries whose segmentations are evaluated."""

@@ -17,6 +17,7 @@ from cmda_core.datasets.twins import find_twins
 from cmda_core.environment import environment_facts
 from cmda_core.errors import ConfigError, OutputError
 from cmda_core.evaluation.references import References
+from cmda_core.evaluation.translation import paired_scans
 from cmda_core.files import DISK_ERRORS, not_written, real_path, write_json, write_text
 from cmda_core.following import take_place
 from cmda_core.interrupts import interruptible
@@ -110,7 +111,7 @@ def run_experiment(
     plan = make_plan(experiment, registry, grading=goal is None or goal.grader, origin=origin)
     dataset = read_dataset(experiment.data, experiment.task)
     refuse_shared_subjects(dataset)
-    _check_reference(experiment)
+    _check_reference(experiment, dataset)
     run_folder = RunFolder(folder)
     run_folder.create()
     workshop = Workshop(plan, run_folder, dataset, progress, goal)
@@ -136,7 +137,7 @@ def _stages(workshop: Workshop) -> list[Stage]:
     plan, folder = workshop.plan, workshop.folder.stage
     grading = grading_stages(workshop)
     segmentation = segmentation_stages(workshop)
-    truth = {
+    truth: dict[str, object] = {
         "reference": _reference_facts(plan.experiment.data.reference),
         "structures": plan.experiment.task.structures,
     }
@@ -145,6 +146,9 @@ def _stages(workshop: Workshop) -> list[Stage]:
     scored = {f"segment:{entry}" for entry in workshop.scored}
     results = tuple(stage.key for stage in segmentation if stage.key in scored)
     results += tuple(stage.key for stage in grading if stage.name in ("grade", "cross-validate"))
+    if workshop.scores_translations:
+        results += ("translate",)
+        truth["paired"] = _reference_facts(plan.experiment.data.paired)
     stages = [
         Stage(
             "prepare",
@@ -316,8 +320,10 @@ def _warn_of_twins(dataset: Dataset, progress: Progress) -> None:
         )
 
 
-def _check_reference(experiment: Experiment) -> None:
-    reference = experiment.data.reference
+def _check_reference(experiment: Experiment, dataset: Dataset) -> None:
+    reference, paired = experiment.data.reference, experiment.data.paired
+    if paired is not None:
+        paired_scans(paired, dataset.source, experiment.task.target)
     if reference is not None and not real_path(reference).exists():
         raise ConfigError(f"data.reference: {reference} is not there. Correct it, or leave it out.")
 

@@ -20,22 +20,24 @@ from cmda_core.evaluation.references import References
 _CLOSED: list[tuple[frozenset[str], str]] = []
 
 
-def held_out_files(reference: Path | None, dataset: Dataset) -> frozenset[str]:
+def held_out_files(reference: Path | None, dataset: Dataset, paired: Path | None = None) -> frozenset[str]:
     """Files that only the evaluation may open.
 
     Args:
         reference: Folder of the held-out labels and grades, or a manifest that names them.
         dataset: Its own files are left out, should they lie in the same folder.
+        paired: Folder of scans that translations are compared with.
     """
-    if reference is None:
-        return frozenset()
-    if reference.is_dir():
-        files = [path for path in reference.rglob("*") if path.is_file()]
-    else:
-        files = [reference, *References.find(reference).labels.values()]
+    files = [path for folder in (reference, paired) if folder is not None for path in _files(folder)]
     cases = [case for cohort in dataset.cohorts for case in cohort]
     own = [path for case in cases for path in (case.image, case.labels, case.parcellation) if path]
     return _spellings(files) - _spellings(own)
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_dir():
+        return [path for path in place.rglob("*") if path.is_file()]
+    return [place, *References.find(place).labels.values()]
 
 
 @contextmanager

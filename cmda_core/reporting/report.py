@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cmda_core.evaluation.segmentation import METRICS
+from cmda_core.evaluation.translation import TRANSLATION_METRICS
 from cmda_core.files import write_text
 from cmda_core.reporting import views
 from cmda_core.reporting.colours import REFERENCE_COLOUR
@@ -69,6 +70,7 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "experiment": run.experiment,
         "definitions": run.summary.get("definitions", {}),
         "metrics": METRICS,
+        "translation_metrics": TRANSLATION_METRICS,
         "headlines": views.headlines(run),
         "structures": views.structure_views(run),
         "plots": structure_plots(run.per_case),

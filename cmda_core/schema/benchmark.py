@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,9 @@ from cmda_core.schema.settings import PluginConfig
 
 SegmentationMetric = Literal["dice", "assd_mm", "hd95_mm"]
 GradingMetric = Literal["ma_mae", "mamse", "accuracy"]
-GRADING_METRIC_NAMES = ("ma_mae", "mamse", "accuracy")
+TranslationMetric = Literal["ssim", "signal_error"]
+GRADING_METRIC_NAMES: tuple[str, ...] = get_args(GradingMetric)
+TRANSLATION_METRIC_NAMES: tuple[str, ...] = get_args(TranslationMetric)
 
 
 class PhantomData(PluginConfig):
@@ -29,6 +31,9 @@ class PhantomData(PluginConfig):
 
     test: int | None = Field(default=None, ge=1)
     """Number of target cases to be scored."""
+
+    paired: bool = False
+    """Scan the source cases in the target modality too, so that translations can be scored."""
 
     seed: int = Field(default=0, ge=0)
     """Of the cohort; the seeds of the benchmark are those of the trainings."""
@@ -84,9 +89,11 @@ class Benchmark(PluginConfig):
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Each entry is trained once with each of them."""
 
-    metrics: tuple[SegmentationMetric | GradingMetric, ...] = Field(default=("dice", "assd_mm"), min_length=1)
-    """What is compared. Graders are trained only if a metric of grades is among them, and segmentations
-    are scored only if one of segmentations is."""
+    metrics: tuple[SegmentationMetric | GradingMetric | TranslationMetric, ...] = Field(
+        default=("dice", "assd_mm"), min_length=1
+    )
+    """What is compared. Graders are trained only if a metric of grades is among them, and segmenters only if
+    one of segmentations or grades is."""
 
     baseline: str | None = None
     """Entry that the others are tested against; empty: no tests."""
@@ -108,12 +115,18 @@ class Benchmark(PluginConfig):
     @property
     def segments(self) -> bool:
         """Whether segmentations are scored."""
-        return any(metric not in GRADING_METRIC_NAMES for metric in self.metrics)
+        others = {*GRADING_METRIC_NAMES, *TRANSLATION_METRIC_NAMES}
+        return any(metric not in others for metric in self.metrics)
 
     @property
     def grades(self) -> bool:
         """Whether grades are scored."""
         return any(metric in GRADING_METRIC_NAMES for metric in self.metrics)
+
+    @property
+    def translates(self) -> bool:
+        """Whether translations are scored."""
+        return any(metric in TRANSLATION_METRIC_NAMES for metric in self.metrics)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -132,6 +145,8 @@ class Benchmark(PluginConfig):
             raise ValueError(
                 f"{special[0]} is an entry of segmentation alone: compare grades in a benchmark of their own"
             )
+        if special and not self.segments:
+            raise ValueError(f"{special[0]} translates nothing: leave it out, or compare segmentations too")
         return self
 
 

@@ -44,6 +44,11 @@ class DataConfig(PluginConfig):
     """Folder (or CSV manifest) with the held-out labels and grades of the test scans, for the evaluation
     only."""
 
+    paired: PlainPath | None = None
+    """Folder with scans of source cases in the target modality, ``<case>_<target>.nii.gz``, registered to the
+    source scan: the evaluation, and nothing else, compares the translations with them. Left out:
+    translations are not scored."""
+
     labels: LabelScheme | None = None
     """Values of each structure in the label files, such as ``{vs: [1, 2], cochlea: 3}``; several values
     are merged into one structure. Left out: the layout's, or else those of the task."""

@@ -31,6 +31,10 @@ def phantom(
         Literal["crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "bids", "dicom"],
         typer.Option(help="How files and folders are named."),
     ] = "crossmoda2022",
+    paired: Annotated[
+        bool,
+        typer.Option("--paired", help="Scan source cases as hrT2 too, to score translations with."),
+    ] = False,
     jobs: JobsOption = 1,
     verbose: options.VerboseOption = False,
     debug: options.DebugOption = False,
@@ -47,6 +51,7 @@ def phantom(
             test=test,
             seed=seed,
             layout=layout,
+            paired=paired,
             jobs=jobs,
             progress=progress,
         )

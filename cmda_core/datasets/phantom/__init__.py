@@ -1,5 +1,5 @@
 """A physical phantom of vestibular schwannoma scans, in the layouts that people have on disk."""
 
-from cmda_core.datasets.phantom.dataset import write_phantom
+from cmda_core.datasets.phantom.dataset import PAIRED_FOLDER, REFERENCE_FOLDER, write_phantom
 
-__all__ = ["write_phantom"]
+__all__ = ["PAIRED_FOLDER", "REFERENCE_FOLDER", "write_phantom"]

@@ -59,14 +59,19 @@ def structure_signals(modality: Modality, random: np.random.Generator) -> Mappin
     }
 
 
+def brightest(modality: Modality) -> float:
+    """Signal of the tissue that is brightest, relative to the equilibrium magnetisation of water."""
+    return max(signal(tissue, SEQUENCES[modality]) for tissue in TISSUES.values())
+
+
 def receive(clean: Field, protocol: Protocol, modality: Modality, random: np.random.Generator) -> Field:
     """What the scanner stores: coil sensitivity, Rician noise (Gudbjartsson and Patz 1995), gain."""
-    brightest = max(signal(tissue, SEQUENCES[modality]) for tissue in TISSUES.values())
+    highest = brightest(modality)
     shaded = clean * _sensitivity(clean.shape, random)
-    sigma = protocol.noise * brightest
+    sigma = protocol.noise * highest
     real = shaded + sigma * random.standard_normal(clean.shape, dtype=np.float32)
     imaginary = sigma * random.standard_normal(clean.shape, dtype=np.float32)
-    gain = protocol.gain / brightest * float(random.uniform(0.85, 1.15))
+    gain = protocol.gain / highest * float(random.uniform(0.85, 1.15))
     return np.rint(gain * np.hypot(real, imaginary)).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmda_core.datasets.phantom.acquisition import place_grid, receive, structure_signals
+from cmda_core.datasets.phantom.acquisition import brightest, place_grid, receive, structure_signals
 from cmda_core.datasets.phantom.anatomy import Subject, draw_subject
 from cmda_core.datasets.phantom.layouts import LayoutName, writer
 from cmda_core.datasets.phantom.layouts.crossmoda import (
@@ -25,10 +25,11 @@ from cmda_core.datasets.split import Split
 from cmda_core.errors import ConfigError
 from cmda_core.parallel import each_case
 from cmda_core.progress import Progress, Silent
-from cmda_core.volumes import Volume
+from cmda_core.volumes import Volume, write_volume
 
 __all__ = [
     "GRADE_CYCLES",
+    "PAIRED_FOLDER",
     "REFERENCE_FOLDER",
     "SOURCE_FOLDER",
     "TARGET_FOLDER",
@@ -41,6 +42,9 @@ __all__ = [
     "write_cohort",
     "write_phantom",
 ]
+
+PAIRED_FOLDER = Path("paired_reference")
+"""Folder of the source cases' scans in the target modality."""
 
 GRADE_CYCLES: dict[Split, tuple[int, ...]] = {
     "source": (3, 2, 4, 1, 3, 2, 3, 4, 3, 2, 4, 3, 1, 3, 2, 4),
@@ -60,6 +64,7 @@ def write_phantom(
     test: int | None = None,
     seed: int = 0,
     layout: LayoutName = "crossmoda2022",
+    paired: bool = False,
     jobs: int = 1,
     progress: Progress = Silent(),  # noqa: B008  # it has no state
 ) -> None:
@@ -76,6 +81,8 @@ def write_phantom(
         test: Number of target cases to be scored.
         seed: Of everything random.
         layout: How folders and files are named, and what of a subject the layout knows.
+        paired: Scan the source cases in the target modality too, without noise, into
+            ``paired_reference``: what their translations are to look like. Other files stay the same.
         jobs: Processes.
         progress: Where to show how many subjects are done.
 
@@ -87,7 +94,7 @@ def write_phantom(
         raise ConfigError(f"phantom: expected a preset out of {', '.join(PRESETS)}, got {preset!r}.")
     chosen = PRESETS[preset]
     plans = plan_cohort(chosen, source=source, target=target, test=test)
-    write_cohort(out, chosen, plans, seed=seed, jobs=jobs, progress=progress, layout=layout)
+    write_cohort(out, chosen, plans, seed=seed, jobs=jobs, progress=progress, layout=layout, paired=paired)
 
 
 def plan_cohort(preset: Preset, *, source: int | None, target: int | None, test: int | None) -> list[Plan]:
@@ -131,9 +138,10 @@ def write_cohort(
     jobs: int,
     progress: Progress,
     layout: LayoutName = "crossmoda2022",
+    paired: bool = False,
 ) -> None:
     """Write the files of planned cases, and the tables."""
-    arguments = [(out, preset, plan, seed, layout) for plan in plans]
+    arguments = [(out, preset, plan, seed, layout, paired) for plan in plans]
     names = [plan.case for plan in plans]
     for _ in each_case(write_case, arguments, names=names, jobs=jobs, what="phantom", progress=progress):
         pass
@@ -141,10 +149,19 @@ def write_cohort(
 
 
 def write_case(
-    out: Path, preset: Preset, plan: Plan, seed: int, layout: LayoutName = "crossmoda2022"
+    out: Path,
+    preset: Preset,
+    plan: Plan,
+    seed: int,
+    layout: LayoutName = "crossmoda2022",
+    paired: bool = False,
 ) -> None:
     """Make one subject, scan it, and write its files."""
-    writer(layout).write_scan(out, scan_subject(preset, plan, seed))
+    scanned = scan_subject(preset, plan, seed)
+    writer(layout).write_scan(out, scanned)
+    if paired and plan.split == "source":
+        name = f"{writer(layout).case(plan)}_hrT2.nii.gz"
+        write_volume(out / PAIRED_FOLDER / name, scan_again(scanned, preset, seed), step=1.0)
 
 
 def scan_subject(preset: Preset, plan: Plan, seed: int) -> Scanned:
@@ -158,6 +175,22 @@ def scan_subject(preset: Preset, plan: Plan, seed: int) -> Scanned:
     scan = Volume(voxels, grid.matrix, plan.modality, plan.case)
     labels = scan.with_labels(painting.labels)
     return Scanned(plan, subject, scan, labels, scan.with_labels(painting.structures))
+
+
+def scan_again(scanned: Scanned, preset: Preset, seed: int) -> Volume:
+    """Scan a source subject in the target modality, on the same grid, without noise or shading.
+
+    Args:
+        scanned: The subject and its ceT1 scan.
+        preset: Of the cohort.
+        seed: Of the cohort.
+    """
+    plan = scanned.plan
+    random = np.random.default_rng([seed, zlib.crc32(plan.case.encode()), 1])
+    painting = paint(scanned.subject, scanned.scan.grid, structure_signals("hrT2", random))
+    protocol = preset.protocols[plan.centre, "hrT2"]
+    voxels = np.rint(painting.signal * (protocol.gain / brightest("hrT2"))).astype(np.float32)
+    return scanned.scan.with_voxels(voxels, modality="hrT2")
 
 
 def draw_graded(grade: int, random: np.random.Generator) -> Subject:

@@ -6,6 +6,7 @@ from cmda_core.evaluation.comparison.measures import (
     Measure,
     grading_measures,
     segmentation_measures,
+    translation_measures,
 )
 from cmda_core.evaluation.comparison.ranking import Ranking, TeamRank
 from cmda_core.evaluation.comparison.scores import read_scores
@@ -23,4 +24,5 @@ __all__ = [
     "grading_measures",
     "read_scores",
     "segmentation_measures",
+    "translation_measures",
 ]

@@ -116,6 +116,21 @@ def grading_measures(grades: pd.DataFrame, metrics: Sequence[Metric]) -> list[Me
     return [_measure(rows, KOOS, metric, truth) for metric in metrics]
 
 
+def translation_measures(translations: pd.DataFrame, metrics: Sequence[Metric]) -> list[Measure]:
+    """Measures of a table of scored translations: the whole crop, then the structures.
+
+    Args:
+        translations: Columns ``entry, seed, case, structure`` and the metrics.
+        metrics: Out of ``TRANSLATION_METRICS``; the similarity is that of the whole crop alone.
+    """
+    return [
+        _measure(rows, str(structure), metric)
+        for structure, rows in translations.groupby("structure", sort=False)
+        for metric in metrics
+        if rows[metric.name].notna().any()
+    ]
+
+
 def _measure(
     rows: pd.DataFrame, subject: str, metric: Metric, truth: pd.Series[int] | None = None
 ) -> Measure:

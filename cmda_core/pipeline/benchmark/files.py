@@ -11,12 +11,10 @@ import yaml
 
 from cmda_core.errors import ConfigError
 from cmda_core.files import is_there, real_path
-from cmda_core.pipeline.experiments import preset_names
+from cmda_core.pipeline.experiments import DATA_FOLDERS, preset_names
 from cmda_core.schema import apply_overrides, parse_settings, read_yaml
 from cmda_core.schema.benchmark import Benchmark
 from cmda_core.schema.settings import merge
-
-_FOLDERS = ("root", "reference")
 
 
 def benchmark_names() -> list[str]:
@@ -85,7 +83,7 @@ def _with_folders(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     data = settings.get("data")
     if not isinstance(data, dict):
         return dict(settings)
-    named = {key: str(folder / data[key]) for key in _FOLDERS if isinstance(data.get(key), str)}
+    named = {key: str(folder / data[key]) for key in DATA_FOLDERS if isinstance(data.get(key), str)}
     return {**settings, "data": {**data, **named}}
 
 

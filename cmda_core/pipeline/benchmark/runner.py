@@ -110,7 +110,8 @@ def _compare(benchmark: Benchmark, outcomes: Sequence[Outcome], out: Path, progr
 
 
 def _make_phantom(phantom: PhantomData, data: Path, jobs: int, progress: Progress) -> None:
-    mark, facts = data / "phantom.json", phantom.model_dump(mode="json")
+    mark = data / "phantom.json"
+    facts = phantom.model_dump(mode="json", exclude=None if phantom.paired else {"paired"})
     if _holds(mark, facts):
         return
     progress.note("phantom")
@@ -124,6 +125,7 @@ def _make_phantom(phantom: PhantomData, data: Path, jobs: int, progress: Progres
         target=phantom.target,
         test=phantom.test,
         seed=phantom.seed,
+        paired=phantom.paired,
         jobs=jobs,
         progress=progress,
     )

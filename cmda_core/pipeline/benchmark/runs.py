@@ -11,6 +11,7 @@ from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cmda_core.datasets.phantom import PAIRED_FOLDER, REFERENCE_FOLDER
 from cmda_core.errors import CmdaError, ConfigError, OutputError, RunError
 from cmda_core.files import real_path, write_text, writing
 from cmda_core.pipeline.benchmark.limits import within
@@ -103,8 +104,8 @@ def plan_runs(
             folder = out / RUNS / entry.slug / f"seed-{seed}"
             limit = benchmark.limit_minutes
             runs.append(BenchmarkRun(entry.name, seed, experiment, goal, folder, limit))
-    if any(run.experiment.data.reference is None for run in runs):
-        raise ConfigError(f"benchmark {benchmark.name!r}: set data.reference; without it nothing is scored.")
+    _require("reference", runs, benchmark, wanted=benchmark.segments or benchmark.grades)
+    _require("paired", runs, benchmark, wanted=benchmark.translates)
     return runs
 
 
@@ -164,8 +165,22 @@ def _failed(run: BenchmarkRun, reason: str) -> Outcome:
     return Outcome(run.entry, run.seed, run.folder, failure=reason)
 
 
+def _require(what: str, runs: Sequence[BenchmarkRun], benchmark: Benchmark, *, wanted: bool) -> None:
+    if wanted and any(getattr(run.experiment.data, what) is None for run in runs):
+        hint = " (or phantom.paired=true)" if what == "paired" and benchmark.phantom else ""
+        metrics = ", ".join(benchmark.metrics)
+        raise ConfigError(
+            f"benchmark {benchmark.name!r}: set data.{what}{hint}; without it there is nothing to compare "
+            f"{metrics} with."
+        )
+
+
 def _goal(benchmark: Benchmark, entry: Entry) -> Goal:
-    return Goal(entry.training if benchmark.segments else None, grader=benchmark.grades)
+    return Goal(
+        entry.training if benchmark.segments else None,
+        grader=benchmark.grades,
+        translator=benchmark.translates and entry.training == "method",
+    )
 
 
 def _experiment(
@@ -180,7 +195,9 @@ def _experiment(
     if benchmark.phantom is not None:
         data = real_path(out / DATA)
         own.append(f"data.root={json.dumps(str(data), ensure_ascii=False)}")
-        own.append(f"data.reference={json.dumps(str(data / 'crossmoda2022_reference'), ensure_ascii=False)}")
+        own.append(f"data.reference={json.dumps(str(data / REFERENCE_FOLDER), ensure_ascii=False)}")
+        if benchmark.phantom.paired:
+            own.append(f"data.paired={json.dumps(str(data / PAIRED_FOLDER), ensure_ascii=False)}")
     try:
         return load_experiment(
             benchmark.base, layers=[benchmark.settings, entry.settings], overrides=[*overrides, *own]

@@ -17,10 +17,18 @@ from cmda_core.evaluation.comparison import (
     grading_measures,
     read_scores,
     segmentation_measures,
+    translation_measures,
 )
 from cmda_core.evaluation.comparison.scores import check_scores
 from cmda_core.evaluation.segmentation import METRICS
-from cmda_core.evaluation.tables import GRADES_COLUMNS, PER_CASE_COLUMNS, read_table, write_table
+from cmda_core.evaluation.tables import (
+    GRADES_COLUMNS,
+    PER_CASE_COLUMNS,
+    TRANSLATION_COLUMNS,
+    read_table,
+    write_table,
+)
+from cmda_core.evaluation.translation import TRANSLATION_METRICS
 from cmda_core.pipeline.benchmark.runs import Outcome
 from cmda_core.reporting.comparison import ComparedScores
 from cmda_core.schema.benchmark import Benchmark
@@ -45,7 +53,8 @@ def compare_runs(
 ) -> tuple[Comparison, ComparedScores]:
     """Gather the scores of finished runs and compare their entries.
 
-    Writes ``per_case.csv`` and ``grades.csv``, with a column for the seed, into ``out``.
+    Writes ``per_case.csv``, ``grades.csv`` and, if there are any, ``translations.csv``, with a column for the
+    seed, into ``out``.
 
     Returns:
         The statistics, and the scores that they are of.
@@ -57,10 +66,13 @@ def compare_runs(
     finished = [one for one in outcomes if one.failure is None]
     per_case = _gathered(finished, "per_case.csv", PER_CASE_COLUMNS)
     grades = _gathered(finished, "grades.csv", GRADES_COLUMNS)
+    translations = _gathered(_translating(benchmark, finished), "translations.csv", TRANSLATION_COLUMNS)
     write_table(out / "per_case.csv", per_case)
     write_table(out / "grades.csv", grades)
+    if not translations.empty:
+        write_table(out / "translations.csv", translations)
     comparison = compare(
-        _measures(benchmark, per_case, grades, out) if finished else [],
+        _measures(benchmark, per_case, grades, translations, out) if finished else [],
         name=benchmark.name,
         baseline=benchmark.baseline,
         entries=[entry.name for entry in benchmark.entries],
@@ -69,7 +81,14 @@ def compare_runs(
     return comparison, ComparedScores(per_case, grades)
 
 
-def _measures(benchmark: Benchmark, per_case: pd.DataFrame, grades: pd.DataFrame, out: Path) -> list[Measure]:
+def _translating(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    names = {entry.name for entry in benchmark.entries if entry.training == "method" and benchmark.translates}
+    return [one for one in outcomes if one.entry in names]
+
+
+def _measures(
+    benchmark: Benchmark, per_case: pd.DataFrame, grades: pd.DataFrame, translations: pd.DataFrame, out: Path
+) -> list[Measure]:
     measures: list[Measure] = []
     if benchmark.segments:
         chosen = [metric for metric in METRICS if metric.name in benchmark.metrics]
@@ -78,6 +97,9 @@ def _measures(benchmark: Benchmark, per_case: pd.DataFrame, grades: pd.DataFrame
     if benchmark.grades:
         chosen = [metric for metric in GRADING_METRICS if metric.name in benchmark.metrics]
         measures += grading_measures(grades, chosen)
+    if not translations.empty:
+        chosen = [metric for metric in TRANSLATION_METRICS if metric.name in benchmark.metrics]
+        measures += translation_measures(translations, chosen)
     return measures
 
 

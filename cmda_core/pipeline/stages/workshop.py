@@ -71,6 +71,12 @@ class Workshop:
         return self.goal.trained(self.plan) if self.goal else self.plan.entries
 
     @property
+    def scores_translations(self) -> bool:
+        """Whether translations are compared with paired scans."""
+        wanted = self.goal is None or self.goal.translator
+        return wanted and self.plan.experiment.data.paired is not None
+
+    @property
     def graders(self) -> tuple[Chosen[GraderOffer], ...]:
         """Graders that are trained and evaluated."""
         return self.goal.graders(self.plan) if self.goal else self.plan.graders
@@ -78,7 +84,8 @@ class Workshop:
     @cached_property
     def held_out(self) -> frozenset[str]:
         """Files that only stages may open that may know the truth."""
-        return held_out_files(self.plan.experiment.data.reference, self.dataset)
+        data = self.plan.experiment.data
+        return held_out_files(data.reference, self.dataset, data.paired)
 
     @cached_property
     def chain(self) -> Chain:

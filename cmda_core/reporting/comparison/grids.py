@@ -56,13 +56,15 @@ def measure_title(subject: str, metric: Metric) -> str:
 def _scores(comparison: Comparison) -> Grid:
     measures = list(dict.fromkeys((one.subject, one.metric) for one in comparison.estimates))
     marked = {(c.entry, c.subject, c.metric) for c in comparison.contrasts if c.p_holm < LEVEL}
+    scored = {one.entry for one in comparison.estimates}
     rows = []
     for entry in comparison.entries:
+        without = NOTHING if entry in scored else "failed"  # such as the SSIM of what translates nothing
         cells = []
         for subject, metric in measures:
             estimate = comparison.estimate(entry, subject, metric.name)
             mark = MARK if (entry, subject, metric) in marked else ""
-            cells.append(_estimate(estimate) + mark if estimate else "failed")
+            cells.append(_estimate(estimate) + mark if estimate else without)
         rows.append((entry, *cells))
     columns = ("entry", *(measure_title(subject, metric) for subject, metric in measures))
     return Grid(comparison.name, columns, tuple(rows), tuple(_score_notes(comparison, marked=bool(marked))))

@@ -11,6 +11,7 @@ from cmda_core.datasets.phantom import write_phantom
 from cmda_core.datasets.phantom.acquisition import Protocol
 from cmda_core.datasets.phantom.dataset import plan_cohort, write_case, write_cohort
 from cmda_core.datasets.phantom.presets import PRESETS
+from cmda_core.datasets.phantom.tissues import Structure
 from cmda_core.errors import ConfigError
 from cmda_core.progress import Silent
 from cmda_core.volumes import read_labels, read_volume
@@ -86,6 +87,27 @@ def test_same_seed_gives_the_same_bytes_in_any_order_and_number_of_processes(coh
     assert len(written) == 3
     for path in written:
         assert path.read_bytes() == (cohort / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_paired_scans_show_the_source_subjects_in_the_other_modality(cohort, tmp_path):
+    plan = plan_cohort(COARSE, source=3, target=1, test=1)[0]
+    write_case(tmp_path, COARSE, plan, 1, paired=True)
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    (paired,) = (path for path in written if not (cohort / path).exists())
+    assert paired.as_posix() == "paired_reference/crossmoda2021_ldn_1_hrT2.nii.gz"
+    for path in written - {paired}:
+        assert (tmp_path / path).read_bytes() == (cohort / path).read_bytes()
+
+    folder = tmp_path / "crossmoda2022_training/training_source"
+    source = read_volume(folder / "crossmoda2021_ldn_1_ceT1.nii.gz", "ceT1")
+    target = read_volume(tmp_path / paired, "hrT2")
+    regions = read_labels(next(tmp_path.rglob("*_GIFoutput.nii.gz"))).voxels
+    assert target.grid == source.grid
+    fluid, white = regions == Structure.CISTERNS, regions == Structure.CEREBRAL_WHITE_MATTER
+    assert np.median(target.voxels[fluid]) > 2 * np.median(target.voxels[white])
+    assert np.median(source.voxels[fluid]) < np.median(source.voxels[white])
+    inner = target.voxels[white]
+    assert np.percentile(inner, 75) - np.percentile(inner, 25) < 0.01 * np.median(inner)  # no noise
 
 
 def test_another_seed_gives_another_subject(cohort, tmp_path):

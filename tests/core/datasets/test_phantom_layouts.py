@@ -69,6 +69,16 @@ def test_every_layout_reads_the_same_scans(written: dict[LayoutName, Path], layo
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_paired_scans_are_named_after_the_cases_that_are_read(
+    written: dict[LayoutName, Path], coarse: Preset, layout: LayoutName
+) -> None:
+    plans = plan_cohort(coarse, source=3, target=1, test=1)
+    read = read_dataset(DataConfig(root=written[layout])).source
+
+    assert {case.id for case in read} == {writer(layout).case(plan) for plan in plans[:3]}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_passes_its_check(written: dict[LayoutName, Path], layout: LayoutName) -> None:
     result = check_dataset(read_dataset(DataConfig(root=written[layout])), Task())
 

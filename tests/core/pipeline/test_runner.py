@@ -62,6 +62,38 @@ def test_a_run_goes_from_scans_to_scores_and_report(
     assert set(summary.seconds) >= {"prepare", "train-translator", "train-segmenter:source-only", "grade:toy"}
 
 
+def test_translations_are_scored_against_paired_scans(
+    experiment: Experiment, registry: Registry, tmp_path: Path
+) -> None:
+    paired = cmda_toy.write_paired(experiment.data.root, tmp_path / "paired")
+    data = experiment.data.model_dump() | {"paired": paired}
+    summary = run(changed(experiment, data=data), tmp_path / "run", registry)
+    assert summary.summary is not None
+    scores = summary.summary["translation"]["toy"]
+    assert list(scores) == ["image", "vs", "cochlea"]
+    assert scores["image"]["cases"] == 3
+    assert scores["image"]["ssim"]["mean"] == pytest.approx(1, abs=1e-3)
+    assert scores["vs"]["ssim"]["mean"] is None
+    for region in scores.values():
+        assert region["signal_error"]["mean"] == pytest.approx(0, abs=1e-2)
+    assert len((tmp_path / "run/evaluation/translations.csv").read_text().splitlines()) == 1 + 3 * 3
+    assert "Signal error" in (tmp_path / "run/report/index.html").read_text()
+
+    without_reference = data | {"reference": None}
+    alone = run(changed(experiment, data=without_reference), tmp_path / "alone", registry)
+    assert alone.summary is not None
+    assert alone.summary["translation"] == summary.summary["translation"]
+
+
+def test_paired_scans_are_found_out_about_at_once(
+    experiment: Experiment, registry: Registry, tmp_path: Path
+) -> None:
+    data = experiment.data.model_dump() | {"paired": tmp_path}
+    with pytest.raises(DataError, match=r"data\.paired: .* Expected names such as crossmoda2021_ldn_1_hrT2"):
+        run(changed(experiment, data=data), tmp_path / "run", registry)
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_is_done_is_not_done_again(experiment: Experiment, registry: Registry, tmp_path: Path) -> None:
     run(experiment, tmp_path, registry)
     started = events(tmp_path, "started")

@@ -133,6 +133,8 @@ def test_what_is_closed_cannot_be_opened_in_any_spelling(root: Path, tmp_path: P
             case.image.read_bytes()
     assert label.read_bytes()
     assert held_out_files(None, dataset) == frozenset()
+    paired = cmda_toy.write_paired(root, tmp_path / "paired")
+    assert held_out_files(None, dataset, paired) >= {str(path) for path in paired.iterdir()}
 
 
 def test_the_source_stays_open_where_everything_lies_in_one_folder(root: Path) -> None:

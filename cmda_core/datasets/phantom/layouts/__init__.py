@@ -14,6 +14,10 @@ LayoutName = Literal["crossmoda2021", "crossmoda2022", "crossmoda2023", "csv", "
 class PhantomWriter(Protocol):
     """Writes a cohort in one layout."""
 
+    def case(self, plan: Plan) -> str:
+        """Name of the case as the layout's reader gives it."""
+        ...
+
     def write_scan(self, out: Path, scanned: Scanned) -> None:
         """Write all files of one case.
 

@@ -18,6 +18,10 @@ REFERENCE = Path("reference")
 class BidsWriter:
     """``sub-001/anat/sub-001_ce-gd_T1w.nii.gz``, label maps in ``derivatives/manual``."""
 
+    def case(self, plan: Plan) -> str:
+        """Name of the case."""
+        return case_name(plan)
+
     def write_scan(self, out: Path, scanned: Scanned) -> None:
         """Write scan, labels and parcellation."""
         plan = scanned.plan

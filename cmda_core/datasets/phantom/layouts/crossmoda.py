@@ -46,6 +46,10 @@ class CrossmodaWriter:
     parcellation: Path | None = None
     table: Path | None = None
 
+    def case(self, plan: Plan) -> str:
+        """Name of the case."""
+        return self.name(plan)
+
     def write_scan(self, out: Path, scanned: Scanned) -> None:
         """Write scan, labels and parcellation."""
         plan, case = scanned.plan, self.name(scanned.plan)

@@ -25,6 +25,10 @@ REGION_NAMES: tuple[tuple[str, str], ...] = (("TV", "Cochlea"), ("tv", "cochlea"
 class DicomWriter:
     """A folder per patient; contours of all patients are there, as in the collection."""
 
+    def case(self, plan: Plan) -> str:
+        """Name of the case, once the collection is converted."""
+        return patient(plan)
+
     def write_scan(self, out: Path, scanned: Scanned) -> None:
         """Write one file per slice, and one with the contours."""
         plan = scanned.plan

@@ -17,6 +17,10 @@ class ManifestWriter:
     and the evaluation takes the manifest as its reference.
     """
 
+    def case(self, plan: Plan) -> str:
+        """Name of the case."""
+        return f"phantom_{plan.number:03}"
+
     def write_scan(self, out: Path, scanned: Scanned) -> None:
         """Write scan, labels and parcellation."""
         row = _row(out, scanned.plan)
@@ -32,7 +36,7 @@ class ManifestWriter:
 
 
 def _row(out: Path, plan: Plan) -> Row:
-    case = f"phantom_{plan.number:03}"
+    case = ManifestWriter().case(plan)
     return Row(
         case=case,
         subject=case,

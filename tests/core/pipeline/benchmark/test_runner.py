@@ -155,6 +155,60 @@ def test_graders_are_compared_on_masks_that_they_share(tmp_path: Path, scans: Pa
     assert result.comparison.ranking is None
 
 
+def test_translators_are_compared_without_training_a_segmenter(tmp_path: Path, scans: Path) -> None:
+    paired = str(cmda_toy.write_paired(scans, tmp_path / "paired"))
+    entries = [{"name": "one"}, {"name": "other", "settings": {"translator": {"plugin": "toy", "steps": 9}}}]
+    path = write_benchmark(
+        tmp_path,
+        scans,
+        entries=entries,
+        baseline="one",
+        metrics=["ssim", "signal_error"],
+        settings={"data": {"paired": paired}},
+    )
+    result = compared(path, tmp_path / "out")
+    assert [(one.entry, one.subject, one.metric.name) for one in result.comparison.estimates] == [
+        (entry, subject, metric)
+        for subject, metric in (
+            ("image", "ssim"),
+            ("image", "signal_error"),
+            ("vs", "signal_error"),
+            ("cochlea", "signal_error"),
+        )
+        for entry in ("one", "other")
+    ]
+    error = result.comparison.estimate("other", "vs", "signal_error")
+    assert error is not None
+    assert (error.cases, error.mean) == (3, pytest.approx(0, abs=1e-2))
+    assert events(tmp_path / "out", "started").keys() == {
+        "prepare",
+        "train-translator",
+        "translate",
+        "evaluate",
+    }
+    assert len(pd.read_csv(tmp_path / "out" / "translations.csv")) == 2 * 3 * 3
+    assert "image SSIM" in (tmp_path / "out" / "report" / "index.html").read_text()
+
+
+def test_what_translates_nothing_has_no_score_of_a_translation(tmp_path: Path, scans: Path) -> None:
+    paired = str(cmda_toy.write_paired(scans, tmp_path / "paired"))
+    path = write_benchmark(tmp_path, scans, metrics=["dice", "ssim"], settings={"data": {"paired": paired}})
+    result = compared(path, tmp_path / "out")
+    row = next(line for line in rendered(result.comparison, "markdown").splitlines() if "| lower |" in line)
+    assert row.endswith("| - |")
+    assert result.comparison.estimate("fine", "image", "ssim") is not None
+
+
+def test_translations_without_true_scans_are_refused(tmp_path: Path, scans: Path) -> None:
+    entries = [{"name": "fine"}]
+    path = write_benchmark(tmp_path, scans, entries=entries, metrics=["ssim"])
+    with pytest.raises(ConfigError, match=r"set data\.paired; .* nothing to compare ssim with"):
+        compared(path, tmp_path / "out")
+    path = write_benchmark(tmp_path, scans, metrics=["ssim"])
+    with pytest.raises(ConfigError, match="lower translates nothing"):
+        compared(path, tmp_path / "out")
+
+
 def test_only_the_oracle_learns_from_held_out_labels(
     tmp_path: Path, scans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
