@@ -30,7 +30,7 @@ TRANSLATION_METRICS = (SSIM, SIGNAL_ERROR)
 WHOLE = "image"
 """What takes the place of a structure where the whole crop is scored."""
 
-ENDINGS = (".nii.gz", ".nii")
+_ENDINGS = (".nii.gz", ".nii")
 _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 """Of the structural similarity, as published."""
 
@@ -61,11 +61,8 @@ def paired_scans(folder: Path, cases: Cohort, modality: str) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise DataError(f"data.paired: {folder} is no folder. Correct it, or leave it out.")
-    found: dict[str, Path] = {}
-    for case in cases:
-        for path in (folder / f"{case.id}_{modality}{ending}" for ending in ENDINGS):
-            if path.is_file():
-                found[case.id] = path
+    paths = {case.id: find_scan(folder, case.id, modality) for case in cases}
+    found = {case: path for case, path in paths.items() if path is not None}
     if not found:
         example = next((case.id for case in cases), "case")
         raise DataError(
@@ -73,6 +70,12 @@ def paired_scans(folder: Path, cases: Cohort, modality: str) -> dict[str, Path]:
             f"{example}_{modality}.nii.gz."
         )
     return found
+
+
+def find_scan(folder: Path, case: str, modality: str) -> Path | None:
+    """The file of a case's scan, if there is one."""
+    paths = (folder / f"{case}_{modality}{ending}" for ending in _ENDINGS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def score_translations(
@@ -124,7 +127,7 @@ def score_translation(
     Raises:
         DataError: If the two do not overlap, or the true scan is one grey value there.
     """
-    true = _at_voxels_of(translation, truth)
+    true = voxels_at(translation, truth)
     inside = np.isfinite(true)
     spread = float(true[inside].std()) if inside.any() else 0.0
     if spread == 0:
@@ -149,9 +152,10 @@ def score_translation(
     ]
 
 
-def _at_voxels_of(translation: Volume, truth: Volume) -> NDArray[np.float64]:
-    to_truth = np.linalg.inv(truth.affine) @ translation.affine
-    indices = np.indices(translation.voxels.shape, dtype=np.float64)
+def voxels_at(place: Volume, truth: Volume) -> NDArray[np.float64]:
+    """A scan at the voxels of another, interpolated linearly; NaN outside of it."""
+    to_truth = np.linalg.inv(truth.affine) @ place.affine
+    indices = np.indices(place.voxels.shape, dtype=np.float64)
     places = np.tensordot(to_truth[:3, :3], indices, axes=1) + to_truth[:3, 3, None, None, None]
     # A header stores rounded numbers: a voxel on the edge is not outside for that.
     limits = np.array(truth.voxels.shape).reshape(3, 1, 1, 1) - 1

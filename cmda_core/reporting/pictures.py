@@ -13,6 +13,7 @@ from cmda_core.reporting.chosen import MOST_TRANSLATIONS, from_worst_to_best, sp
 from cmda_core.reporting.entries import ShownEntry, first_seeds
 from cmda_core.reporting.figures import save_png
 from cmda_core.reporting.finished import FinishedRun
+from cmda_core.reporting.paired import true_scan
 from cmda_core.reporting.scans import ScannedCases, prediction, segmented_cases
 from cmda_core.reporting.segmentations import SegmentedScan, segmentation_montage
 from cmda_core.reporting.translations import TranslatedScan, translation_montage
@@ -153,6 +154,7 @@ def _draw_direction(
             {_who(fake): fake.volume for fake in fakes},
             _image(other) if other is not None else None,
             read_labels(case.labels, case.id) if case.labels is not None else None,
+            true_scan(run, volume) if role == "source" else None,
         )
         file = f"{PICTURES}/translation-{role}-{number + 1}.png"
         save_png(folder / file, translation_montage(scan, run.experiment.task.tumour_label))

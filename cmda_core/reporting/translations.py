@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cmda_core.reporting.colours import REFERENCE_COLOUR
-from cmda_core.reporting.figures import Outline, Panel, axial, largest_section, montage
+from cmda_core.reporting.figures import Outline, Panel, axial, largest_section, montage, window_of
 from cmda_core.reporting.viewer.images import PREPARED_WINDOW
 from cmda_core.volumes import LabelVolume, Volume
 
@@ -23,6 +23,7 @@ class TranslatedScan:
         real: As it was acquired.
         translated: Rendered in the other modality, on the same grid; by who did it.
         other: A real scan of another subject in that other modality, to compare the look with.
+        true: A real scan of the same subject in it, on the same grid, where there is one.
         labels: Labels of ``real``, which the translated scan inherits.
     """
 
@@ -30,6 +31,7 @@ class TranslatedScan:
     translated: Mapping[str, Volume]
     other: Volume | None = None
     labels: LabelVolume | None = None
+    true: Volume | None = None
 
 
 def translation_montage(scan: TranslatedScan, tumour: int) -> Figure:
@@ -50,15 +52,24 @@ def translation_montage(scan: TranslatedScan, tumour: int) -> Figure:
             for who, volume in scan.translated.items()
         ),
     ]
+    if scan.true is not None:
+        window = window_of(scan.true.voxels)
+        panels.append(_panel(scan.true, index, f"{scan.true.modality}, the same subject", inherited, window))
     if scan.other is not None:
         panels.append(_panel(scan.other, index, f"{scan.other.modality}, another subject"))
     return montage(panels)
 
 
-def _panel(volume: Volume, index: int, title: str, outlines: tuple[Outline, ...] = ()) -> Panel:
+def _panel(
+    volume: Volume,
+    index: int,
+    title: str,
+    outlines: tuple[Outline, ...] = (),
+    window: tuple[float, float] = PREPARED_WINDOW,
+) -> Panel:
     stack = axial(volume)
     index = min(index, len(stack.slices) - 1)
-    return Panel(stack.slices[index], (stack.spacing[1], stack.spacing[2]), PREPARED_WINDOW, title, outlines)
+    return Panel(stack.slices[index], (stack.spacing[1], stack.spacing[2]), window, title, outlines)
 
 
 def _outlines(labels: NDArray[np.uint8]) -> tuple[Outline, ...]:

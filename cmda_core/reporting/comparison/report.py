@@ -99,7 +99,8 @@ def _cases(
         shown = ShownCases(Gallery(()), Gallery(()), (), ())
         entries = []
     else:
-        entries = shown_entries(runs, comparison.entries, segments=not scores.per_case.empty)
+        graded_alone = scores.per_case.empty and not scores.grades.empty
+        entries = shown_entries(runs, comparison.entries, apart=not graded_alone)
         shown = show_cases(
             _richest(runs).run, entries, scores.per_case, scores.grades, folder, comparison.name
         )

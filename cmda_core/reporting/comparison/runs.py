@@ -75,24 +75,24 @@ def read_runs(runs: Sequence[ComparedRun]) -> list[ReadRun]:
     return [ReadRun(one.entry, one.seed, FinishedRun.read(one.folder)) for one in runs]
 
 
-def shown_entries(runs: Sequence[ReadRun], names: Sequence[str], *, segments: bool) -> list[ShownEntry]:
-    """Whose segmentations are shown.
+def shown_entries(runs: Sequence[ReadRun], names: Sequence[str], *, apart: bool) -> list[ShownEntry]:
+    """Whose segmentations and translations are shown.
 
     Args:
         runs: The finished runs.
         names: All entries, in the order of the tables.
-        segments: Whether segmentations are compared. Where grades are, all entries look at the same
+        apart: Whether each entry has its own. Where grades alone are compared, all entries look at the same
             ones, which are shown once.
     """
     colours = colours_of(names)
     several = len({run.seed for run in runs}) > 1
     shown: list[ShownEntry] = []
     for one in sorted(runs, key=lambda one: names.index(one.entry)):
-        if one.run.entries:
-            own = one.run.entries[0]
-            name = one.entry if segments else own
+        if one.run.entries or (one.run.folder / "translated").is_dir():
+            own = next(iter(one.run.entries), one.run.experiment.entry)
+            name = one.entry if apart else own
             seed = one.seed if several else None
-            if segments or (name, seed) not in {(known.name, known.seed) for known in shown}:
+            if apart or (name, seed) not in {(known.name, known.seed) for known in shown}:
                 folder = one.run.folder / "segmented" / own
                 shown.append(ShownEntry(name, colours[one.entry], one.run, folder, seed))
     return shown

@@ -8,6 +8,7 @@ from cmda_core.errors import CmdaError
 from cmda_core.reporting.colours import REFERENCE_COLOUR
 from cmda_core.reporting.entries import REFERENCE, ShownEntry
 from cmda_core.reporting.figures import window_of
+from cmda_core.reporting.paired import true_scan
 from cmda_core.reporting.scans import ScannedCases, prediction
 from cmda_core.reporting.viewer.content import Role, ScanView, ViewedImage, ViewedLabels
 from cmda_core.reporting.viewer.images import PREPARED_WINDOW, cycle_images, fake_images
@@ -58,8 +59,10 @@ def training_view(case: Case, role: Role, entries: Sequence[ShownEntry], task: T
     fakes, of_fakes = fake_images(entries, role, scan, native=False)
     cycles, of_cycles = cycle_images(entries, role, scan, native=False)
     own = ViewedImage(scan.modality, scan, PREPARED_WINDOW)
+    true = true_scan(entries[0].run, scan) if role == "source" and entries else None
+    pairs = () if true is None else (ViewedImage(f"true {true.modality}", true, window_of(true.voxels)),)
     told = tuple(dict.fromkeys([*notes, *of_fakes, *of_cycles]))
-    return ScanView(case.id, role, (own, *fakes, *cycles), tuple(labels), task.structures, told)
+    return ScanView(case.id, role, (own, *fakes, *pairs, *cycles), tuple(labels), task.structures, told)
 
 
 def _crop(entry: ShownEntry, scan: Volume) -> list[ViewedLabels]:

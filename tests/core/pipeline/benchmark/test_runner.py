@@ -187,7 +187,12 @@ def test_translators_are_compared_without_training_a_segmenter(tmp_path: Path, s
         "evaluate",
     }
     assert len(pd.read_csv(tmp_path / "out" / "translations.csv")) == 2 * 3 * 3
-    assert "image SSIM" in (tmp_path / "out" / "report" / "index.html").read_text()
+    report = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "image SSIM" in report
+    assert "have not been translated" not in report
+    page = (tmp_path / "out" / "report" / "cases" / "source-001.html").read_text()
+    assert '"name": "fake hrT2"' in page
+    assert '"name": "true hrT2"' in page
 
 
 def test_what_translates_nothing_has_no_score_of_a_translation(tmp_path: Path, scans: Path) -> None:
