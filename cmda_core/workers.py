@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from cmda_core.errors import ConfigError, WorkerDiedError
+from cmda_core.orphans import work_for
 
 Backend = Literal["loky", "dask", "ray"]
 Result = TypeVar("Result")
@@ -70,6 +72,8 @@ class Workers:
             # Two processes of which one waits: with a single one joblib would work in this process, and
             # the system would kill that.
             jobs, ahead = 2, 1
+        if self.backend == "loky":  # clusters look after their workers themselves
+            work = partial(work_for, os.getpid(), work)
         calls = (joblib.delayed(work)(*one) for one in arguments)
         try:
             with joblib.parallel_config(backend=self.backend):
