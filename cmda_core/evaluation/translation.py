@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from cmda_core.errors import DataError
 from cmda_core.evaluation.segmentation import Metric
@@ -31,6 +31,8 @@ WHOLE = "image"
 """What takes the place of a structure where the whole crop is scored."""
 
 _ENDINGS = (".nii.gz", ".nii")
+_EDGE = 0.05
+"""Share of a voxel: headers store rounded numbers, and a voxel on the edge is not outside for that."""
 _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 """Of the structural similarity, as published."""
 
@@ -155,13 +157,20 @@ def score_translation(
 def voxels_at(place: Volume, truth: Volume) -> NDArray[np.float64]:
     """A scan at the voxels of another, interpolated linearly; NaN outside of it."""
     to_truth = np.linalg.inv(truth.affine) @ place.affine
-    indices = np.indices(place.voxels.shape, dtype=np.float64)
-    places = np.tensordot(to_truth[:3, :3], indices, axes=1) + to_truth[:3, 3, None, None, None]
-    # A header stores rounded numbers: a voxel on the edge is not outside for that.
-    limits = np.array(truth.voxels.shape).reshape(3, 1, 1, 1) - 1
-    inside = ((places >= -0.05) & (places <= limits + 0.05)).all(axis=0)
-    values = map_coordinates(truth.voxels.astype(np.float64), places, order=1, mode="nearest")
-    return np.where(inside, values, np.nan)
+    shape = place.voxels.shape
+    values = affine_transform(
+        truth.voxels.astype(np.float64),
+        to_truth[:3, :3],
+        to_truth[:3, 3],
+        output_shape=shape,
+        order=1,
+        mode="nearest",
+    )
+    i, j, k = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    for row, size in zip(to_truth[:3], truth.voxels.shape, strict=True):
+        along = row[0] * i + row[1] * j + row[2] * k + row[3]
+        values[(along < -_EDGE) | (along > size - 1 + _EDGE)] = np.nan
+    return np.asarray(values)
 
 
 def _fitted(
