@@ -151,7 +151,7 @@ def test_without_a_held_out_reference_the_cross_validation_is_still_scored(
     assert summary.summary is not None
     assert summary.summary["grading"] == summary.summary["segmentation"] == {}
     assert summary.summary["cross_validation"]["toy"]["cases"] == 3
-    assert any("only the cross-validation is evaluated" in line for line in notes.lines)
+    assert any("only the cross-validation can be evaluated" in line for line in notes.lines)
 
 
 def test_an_interrupted_cross_validation_goes_on_with_the_next_fold(
