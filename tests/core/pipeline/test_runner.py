@@ -78,7 +78,7 @@ def test_translations_are_scored_against_paired_scans(
         assert region["signal_error"]["mean"] == pytest.approx(0, abs=1e-2)
     assert len((tmp_path / "run/evaluation/translations.csv").read_text().splitlines()) == 1 + 3 * 3
     assert "Signal error" in (tmp_path / "run/report/index.html").read_text()
-    assert '"name": "true hrT2"' in (tmp_path / "run/report/cases/source-001.html").read_text()
+    assert '"name": "true hrT2"' in (tmp_path / "run/report/cases/source-002.html").read_text()
     assert '"name": "true' not in (tmp_path / "run/report/cases/test-001.html").read_text()
 
     without_reference = data | {"reference": None}

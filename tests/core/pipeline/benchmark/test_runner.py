@@ -191,7 +191,7 @@ def test_translators_are_compared_without_training_a_segmenter(tmp_path: Path, s
     assert "image SSIM" in report
     assert "have not been translated" not in report
     page = (tmp_path / "out" / "report" / "cases" / "source-001.html").read_text()
-    assert '"name": "fake hrT2"' in page
+    assert '"name": "fake hrT2 (other)"' in page
     assert '"name": "true hrT2"' in page
 
 
