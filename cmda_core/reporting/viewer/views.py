@@ -62,7 +62,7 @@ def training_view(case: Case, role: Role, entries: Sequence[ShownEntry], task: T
     true = true_scan(entries[0].run, scan) if role == "source" and entries else None
     pairs = () if true is None else (ViewedImage(f"true {true.modality}", true, window_of(true.voxels)),)
     told = tuple(dict.fromkeys([*notes, *of_fakes, *of_cycles]))
-    return ScanView(case.id, role, (own, *fakes, *pairs, *cycles), tuple(labels), task.structures, told)
+    return ScanView(case.id, role, (own, *pairs, *fakes, *cycles), tuple(labels), task.structures, told)
 
 
 def _crop(entry: ShownEntry, scan: Volume) -> list[ViewedLabels]:
