@@ -24,7 +24,7 @@ from cmda_core.pipeline.sharing import StageStore
 from cmda_core.progress import Progress, Silent
 from cmda_core.registry import Registry
 from cmda_core.schema import Experiment
-from cmda_core.schema.benchmark import Benchmark, Entry
+from cmda_core.schema.benchmark import TRANSLATION_METRIC_NAMES, Benchmark, Entry
 
 DATA, RUNS, SHARED = "data", "runs", "shared"
 FAILURE = "failure.txt"
@@ -167,8 +167,11 @@ def _failed(run: BenchmarkRun, reason: str) -> Outcome:
 
 def _require(what: str, runs: Sequence[BenchmarkRun], benchmark: Benchmark, *, wanted: bool) -> None:
     if wanted and any(getattr(run.experiment.data, what) is None for run in runs):
-        hint = " (or phantom.paired=true)" if what == "paired" and benchmark.phantom else ""
-        metrics = ", ".join(benchmark.metrics)
+        translations = what == "paired"
+        metrics = ", ".join(
+            metric for metric in benchmark.metrics if (metric in TRANSLATION_METRIC_NAMES) == translations
+        )
+        hint = " (or phantom.paired=true)" if translations and benchmark.phantom else ""
         raise ConfigError(
             f"benchmark {benchmark.name!r}: set data.{what}{hint}; without it there is nothing to compare "
             f"{metrics} with."
