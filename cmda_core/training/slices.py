@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cmda_core.errors import DataError
 from cmda_core.schema import Case, Cohort
-from cmda_core.volumes import open_slices
+from cmda_core.training.stacks import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +119,20 @@ class SliceSampler:
         mirrored = self._flip and bool(draw.integers(2))
         step = -1 if mirrored else 1
 
-        def cut(stack: _Stack | None) -> NDArray[Any] | None:
-            if stack is None:
-                return None
-            found = stack.read(slices, top, rows)
-            return np.ascontiguousarray(found[..., left : left + columns][..., ::step])
-
-        image = cut(stacks.images)
+        # All files are asked before the first is read: a disk or a server is then waited for once.
+        with ExitStack() as streams:
+            asked = [
+                None if stack is None else streams.enter_context(stack.asked(slices, top, rows))
+                for stack in (stacks.images, stacks.labels, stacks.parcellation)
+            ]
+            image, labels, parcellation = (
+                None
+                if rows_of is None
+                else np.ascontiguousarray(rows_of.read()[..., left : left + columns][..., ::step])
+                for rows_of in asked
+            )
         assert image is not None  # noqa: S101  # for the type checker
-        return (
-            image.astype(np.float32) * np.float32(stacks.images.slope),
-            cut(stacks.labels),
-            cut(stacks.parcellation),
-        )
+        return image.astype(np.float32) * np.float32(stacks.images.slope), labels, parcellation
 
 
 def _order(cases: int, seed: int, stream: int, epoch: int) -> NDArray[np.int64]:
@@ -142,48 +143,9 @@ class _Stacks:
     """The volumes of one case."""
 
     def __init__(self, case: Case) -> None:
-        self.images = _Stack.of(case.image)
-        self.labels = None if case.labels is None else _Stack.of(case.labels)
-        self.parcellation = None if case.parcellation is None else _Stack.of(case.parcellation)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    """Where the voxels of a volume of shape ``(K, J, I)`` lie in its file.
-
-    They are read, not mapped: a map is read from disk page by page, and the maps of all cases would fill
-    the memory with pages that were used once.
-    """
-
-    path: Path
-    dtype: np.dtype[Any]
-    offset: int
-    shape: tuple[int, ...]
-    slope: float
-
-    @classmethod
-    def of(cls, path: Path) -> _Stack:
-        stack, slope = open_slices(path)
-        return cls(path, stack.dtype, stack.offset, stack.shape, slope)
-
-    def read(self, slices: Sequence[int], top: int, rows: int) -> NDArray[Any]:
-        """So many rows of adjacent slices, shape ``(slices, rows, I)``; a slice may be named twice."""
-        _, height, width = self.shape
-        first = min(slices)
-        found = np.empty((max(slices) - first + 1, rows, width), self.dtype)
-        blocks = found[np.newaxis] if rows == height else found  # whole slices lie side by side
-        try:
-            with self.path.open("rb", buffering=0) as stream:
-                for place, block in enumerate(blocks):
-                    row = (first + place) * height + top
-                    stream.seek(self.offset + row * width * self.dtype.itemsize)
-                    if stream.readinto(memoryview(block).cast("B")) != block.nbytes:
-                        raise OSError("it has become shorter")
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: cannot be read any more ({error}). Prepare the data again."
-            ) from error
-        return found[[index - first for index in slices]]
+        self.images = Stack.of(case.image)
+        self.labels = None if case.labels is None else Stack.of(case.labels)
+        self.parcellation = None if case.parcellation is None else Stack.of(case.parcellation)
 
 
 def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:
