@@ -32,6 +32,7 @@ from cmda_core.evaluation.tables import (
     TRANSLATION_COLUMNS,
     per_case_table,
     summarise,
+    write_rows,
     write_table,
 )
 from cmda_core.files import real_path, write_json
@@ -85,10 +86,8 @@ class Evaluation:
         """
         write_table(folder / "per_case.csv", self.per_case)
         write_table(folder / "grades.csv", self.grades)
-        if not self.cross_validation.empty:
-            write_table(folder / "cross_validation.csv", self.cross_validation)
-        if not self.translations.empty:
-            write_table(folder / "translations.csv", self.translations)
+        write_rows(folder / "cross_validation.csv", self.cross_validation)
+        write_rows(folder / "translations.csv", self.translations)
         write_json(folder / "summary.json", self.summary)
 
 

@@ -106,6 +106,18 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def write_rows(path: Path, table: pd.DataFrame) -> None:
+    """Write a table that has rows; of one that has none no file stays, nor one of an earlier call.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    if table.empty:
+        path.unlink(missing_ok=True)
+    else:
+        write_table(path, table)
+
+
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a table that ``write_table`` wrote.
 

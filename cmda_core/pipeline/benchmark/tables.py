@@ -26,6 +26,7 @@ from cmda_core.evaluation.tables import (
     PER_CASE_COLUMNS,
     TRANSLATION_COLUMNS,
     read_table,
+    write_rows,
     write_table,
 )
 from cmda_core.evaluation.translation import TRANSLATION_METRICS
@@ -69,8 +70,7 @@ def compare_runs(
     translations = _gathered(_translating(benchmark, finished), "translations.csv", TRANSLATION_COLUMNS)
     write_table(out / "per_case.csv", per_case)
     write_table(out / "grades.csv", grades)
-    if not translations.empty:
-        write_table(out / "translations.csv", translations)
+    write_rows(out / "translations.csv", translations)
     comparison = compare(
         _measures(benchmark, per_case, grades, translations, out) if finished else [],
         name=benchmark.name,

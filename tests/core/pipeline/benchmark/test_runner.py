@@ -195,6 +195,16 @@ def test_translators_are_compared_without_training_a_segmenter(tmp_path: Path, s
     assert '"name": "true hrT2"' in page
 
 
+def test_no_scores_of_translations_stay_when_they_are_no_longer_asked_for(
+    tmp_path: Path, scans: Path
+) -> None:
+    paired = str(cmda_toy.write_paired(scans, tmp_path / "paired"))
+    for metrics in (["dice", "ssim"], ["dice"]):
+        path = write_benchmark(tmp_path, scans, metrics=metrics, settings={"data": {"paired": paired}})
+        compared(path, tmp_path / "out")
+        assert (tmp_path / "out" / "translations.csv").exists() is ("ssim" in metrics)
+
+
 def test_what_translates_nothing_has_no_score_of_a_translation(tmp_path: Path, scans: Path) -> None:
     paired = str(cmda_toy.write_paired(scans, tmp_path / "paired"))
     path = write_benchmark(tmp_path, scans, metrics=["dice", "ssim"], settings={"data": {"paired": paired}})
