@@ -67,6 +67,9 @@ def test_pictures_are_small_and_belong_to_a_plugin() -> None:
 def test_every_page_is_in_the_contents() -> None:
     contents = (ROOT / "mkdocs.yml").read_text()
     assert [page.name for page in DOCS.glob("*.md") if f": {page.name}\n" not in contents] == []
+    start = (DOCS / "index.md").read_text()
+    pages = [page.name for page in DOCS.glob("*.md") if page.name != "index.md"]
+    assert [name for name in pages if f"]({name})" not in start] == []
 
 
 def test_every_plugin_is_in_the_readme() -> None:
