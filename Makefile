@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread per process: faster than two on a busy machine, and the same bits everywhere.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
-.PHONY: setup demo test test-slow torture soak check docs bench clean
+.PHONY: setup demo test test-slow test-gpu torture soak check docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -27,6 +27,9 @@ test: setup  ## Tests that take seconds each
 
 test-slow: setup  ## Tests that take minutes
 	$(TEST_ENV) $(BIN)/python -m pytest -m slow
+
+test-gpu: setup  ## Tests that need a CUDA device
+	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
 
 bench: setup  ## Measured comparisons; what to measure and how: make bench BENCH='--quick'
 	$(BIN)/python -m tests.benchmarks $(BENCH)

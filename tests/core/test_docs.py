@@ -26,7 +26,7 @@ from cmda_core.testing import checks_of, run_checks
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HOOKS = [hook for hook in vars(hookspecs).values() if hasattr(hook, "cmda_spec")]
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 
 
 @pytest.fixture(scope="module")
