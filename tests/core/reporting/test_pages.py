@@ -157,6 +157,24 @@ def test_panes_are_arranged_and_linked(page):
     assert all(new != old for new, old in zip(browser.run(PICTURES), near, strict=True))
 
 
+def test_a_long_name_does_not_bend_the_pictures(page):
+    browser = page(SOURCE)
+    heights = "[...document.querySelectorAll('.pane figcaption')].map(one => one.clientHeight)"
+    before = browser.run(heights)
+    long = "fake hrT2 (a method with a name that is longer than a pane is wide, seed 0)"
+    browser.run(f"document.querySelector('.pane select option').text = '{long}'")
+    press(browser, "i", "i", "i")  # all images, and back to the one with the long name
+    after = browser.run(heights)
+    assert min(after) > max(before)
+    assert len(set(after)) == 1
+    select = "document.querySelector('.pane select')"
+    assert browser.run(f"{select}.title") == long
+    assert browser.run(f"{select}.offsetWidth < document.querySelector('.pane').clientWidth") is True
+    sizes = "[...document.querySelectorAll('.stage')].map(one => [one.clientWidth, one.clientHeight])"
+    drawn = "[...document.querySelectorAll('.stage canvas:first-child')].map(one => [one.width, one.height])"
+    assert browser.run(drawn) == browser.run(sizes)
+
+
 def test_the_pointer_tells_what_lies_under_it(page):
     browser = page(TEST)
     x, y, width, height = browser.run(BOX)

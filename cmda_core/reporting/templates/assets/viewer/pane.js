@@ -62,9 +62,14 @@ cmda.Pane = class {
     return [(event.clientX - box.left - left) / scale, (event.clientY - box.top - top) / scale];
   }
 
+  /** Say what is shown. The panes beside this one may become smaller by it, so all are named before one is drawn. */
+  name() {
+    [this.selects[0].value, this.selects[1].value] = [this.image, this.overlays];
+    for (const select of this.selects) select.title = select.selectedOptions[0]?.text ?? "";
+  }
+
   draw() {
     const stack = this.viewer.stacks[this.image];
-    [this.selects[0].value, this.selects[1].value] = [this.image, this.overlays];
     const picture = stack.slice(this.viewer.slice);
     this.message.textContent = stack.failed ? "This image is missing beside the page." : "";
     this.message.hidden = !stack.failed;

@@ -3,7 +3,7 @@
 cmda.Viewer = class {
   static MARGIN_MM = 9;
   static SMALLEST_MM = 44;
-  static MOST_PANES = 6;
+  static MOST_PANES = 8;
   static KEPT = ["opacity", "fill", "edges"];
 
   constructor(content, maps) {
@@ -21,6 +21,7 @@ cmda.Viewer = class {
       if (kept !== null) this[name] = JSON.parse(kept);
     }
     this.slice = this.#largest(content.structures[0]);
+    this.resized = new ResizeObserver(() => this.refit());
     this.controls = new cmda.Controls(this);
     this.profile = new cmda.Profile(this, document.getElementById("profile"), document.getElementById("names"));
     this.arrange(content.layout);
@@ -48,7 +49,12 @@ cmda.Viewer = class {
     const grid = document.getElementById("panes");
     grid.replaceChildren(...this.panes.map((pane) => pane.element));
     grid.dataset.panes = panes.length;
-    for (const pane of this.panes) cmda.connectPointer(this, pane);
+    this.resized.disconnect();
+    for (const pane of this.panes) {
+      cmda.connectPointer(this, pane);
+      pane.name();
+      this.resized.observe(pane.stage);
+    }
     if (this.near) this.#approach(this.near);
     this.draw();
   }
@@ -276,6 +282,7 @@ cmda.Viewer = class {
     this.pending = true;
     requestAnimationFrame(() => {
       this.pending = false;
+      for (const pane of this.panes) pane.name();
       for (const pane of this.panes) pane.draw();
       this.profile.draw();
       this.controls.draw();
@@ -312,7 +319,6 @@ cmda.Viewer = class {
     (maps) => {
       const viewer = new cmda.Viewer(content, maps);
       cmda.connectKeys(viewer);
-      new ResizeObserver(() => viewer.refit()).observe(document.getElementById("panes"));
       document.addEventListener("themechange", () => viewer.draw());
     },
     () => {
