@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -102,7 +102,9 @@ class SliceSampler:
         """
         samples = [self._sample(step * size + position, stream) for position in range(size)]
         images, labels, parcellations = zip(*samples, strict=True)
-        return SliceBatch(_stacked(images), _stacked_labels(labels), _stacked_labels(parcellations))
+        return SliceBatch(
+            torch.from_numpy(_stacked(images)), _stacked_labels(labels), _stacked_labels(parcellations)
+        )
 
     def _sample(self, position: int, stream: int) -> tuple[Any, Any, Any]:
         epoch, index = divmod(position, len(self._stacks))
@@ -125,14 +127,12 @@ class SliceSampler:
                 None if stack is None else streams.enter_context(stack.asked(slices, top, rows))
                 for stack in (stacks.images, stacks.labels, stacks.parcellation)
             ]
-            image, labels, parcellation = (
-                None
-                if rows_of is None
-                else np.ascontiguousarray(rows_of.read()[..., left : left + columns][..., ::step])
-                for rows_of in asked
-            )
-        assert image is not None  # noqa: S101  # for the type checker
-        return image.astype(np.float32) * np.float32(stacks.images.slope), labels, parcellation
+            parts: list[Any] = [
+                None if one is None else one.read()[..., left : left + columns][..., ::step] for one in asked
+            ]
+        image, labels, parcellation = parts
+        slope = np.float32(stacks.images.slope)
+        return np.multiply(image, slope, dtype=np.float32, order="C"), labels, parcellation
 
 
 def _order(cases: int, seed: int, stream: int, epoch: int) -> NDArray[np.int64]:
@@ -148,15 +148,15 @@ class _Stacks:
         self.parcellation = None if case.parcellation is None else Stack.of(case.parcellation)
 
 
-def _stacked(arrays: tuple[NDArray[np.float32], ...]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays))
+def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0][np.newaxis] if len(arrays) == 1 else np.stack(arrays)
 
 
-def _stacked_labels(arrays: tuple[NDArray[Any] | None, ...]) -> Tensor | None:
+def _stacked_labels(arrays: Sequence[NDArray[Any] | None]) -> Tensor | None:
     known = [array for array in arrays if array is not None]
     if len(known) < len(arrays):
         return None
-    return torch.from_numpy(np.stack(known).astype(np.int64))
+    return torch.from_numpy(_stacked(known).astype(np.int64, order="C"))
 
 
 def neighbours(index: int, depth: int) -> list[int]:

@@ -98,6 +98,8 @@ class Rows:
                 self._stream.seek(place)
                 if self._stream.readinto(memoryview(block).cast("B")) != block.nbytes:
                     raise OSError("it has become shorter")
+        if len(self._found) == len(self._slices):
+            return self._found
         return self._found[[index - min(self._slices) for index in self._slices]]
 
     @contextmanager
