@@ -48,7 +48,7 @@ cmda.Viewer = class {
     this.panes = panes.map((shown) => new cmda.Pane(this, shown));
     const grid = document.getElementById("panes");
     grid.replaceChildren(...this.panes.map((pane) => pane.element));
-    grid.dataset.panes = panes.length;
+    [grid.dataset.panes, grid.dataset.layout] = [panes.length, this.layout];
     this.resized.disconnect();
     for (const pane of this.panes) {
       cmda.connectPointer(this, pane);
