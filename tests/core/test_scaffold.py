@@ -19,6 +19,12 @@ from cmda_core.testing import checks_of, run_checks
 
 KINDS = ("preprocessor", "translator", "segmenter", "grader")
 
+OWN = {"plugin": "fresh", "epochs": 1, "channels": 4, "residual_blocks": 1}
+LIGHT = {
+    "segmenter": {"plugin": "unet", "epochs": 1, "iterations_per_epoch": 2, "channels": 4},
+    "runtime": {"device": "cpu", "jobs": 1},
+}
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_is_found_and_keeps_its_promises(
@@ -106,7 +112,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 def test_installed_it_is_listed(installed: Installed, tmp_path: Path) -> None:
-    """The part of the way below that takes seconds: every day's tests go it."""
     plugins = json.loads(installed.cmda(tmp_path, "plugins", "list", "--json"))
     (plugin,) = [plugin for plugin in plugins if plugin["name"] == "fresh"]
     assert (plugin["kind"], plugin["from"]) == ("translator", "cmda_fresh.plugin")
@@ -114,23 +119,18 @@ def test_installed_it_is_listed(installed: Installed, tmp_path: Path) -> None:
     assert Path(place.strip()).is_relative_to(installed.python.parents[1])
 
 
-@pytest.mark.slow
 def test_installed_it_keeps_its_promises(installed: Installed, tmp_path: Path) -> None:
     (report,) = json.loads(installed.cmda(tmp_path, "plugins", "check", "fresh", "--json"))
     assert report["kept"]
     assert " passed" in run([str(installed.python), "-m", "pytest", "-q"], installed.package)
 
 
-@pytest.mark.slow
 def test_installed_it_is_trained_and_compared(installed: Installed, tmp_path: Path) -> None:
-    """On the demo phantom, with a light segmenter: a run of its own, and an entry of a benchmark."""
-    own = {"plugin": "fresh", "epochs": 1, "channels": 4, "residual_blocks": 1}
-    light = {"plugin": "unet", "epochs": 1, "iterations_per_epoch": 2, "channels": 4}
-    settings = {"segmenter": light, "runtime": {"device": "cpu", "jobs": 1}}
+    """On the demo phantom, with a light segmenter."""
     phantom = {"preset": "demo", "source": 3, "target": 3, "test": 1}
     entries = [{"name": "source only", "training": "source-only"}]
-    entries.append({"name": "fresh", "settings": {"translator": own}})
-    benchmark = {"name": "own", "base": "demo", "phantom": phantom, "settings": settings, "entries": entries}
+    entries.append({"name": "fresh", "settings": {"translator": OWN}})
+    benchmark = {"name": "own", "base": "demo", "phantom": phantom, "settings": LIGHT, "entries": entries}
     (tmp_path / "own.yaml").write_text(json.dumps({**benchmark, "metrics": ["dice"]}))
     installed.cmda(tmp_path, "compare", "own.yaml", "--out", "compared")
     table = (tmp_path / "compared" / "comparison.md").read_text()
@@ -138,7 +138,12 @@ def test_installed_it_is_trained_and_compared(installed: Installed, tmp_path: Pa
     states = json.loads((tmp_path / "compared" / "runs.json").read_text())
     assert "failed" not in json.dumps(states)
 
-    experiment = {"preset": "demo", "data": {"root": "compared/data"}, "translator": own, **settings}
+
+@pytest.mark.slow
+def test_installed_it_runs_beside_a_grader(installed: Installed, tmp_path: Path) -> None:
+    """From scans to grades and a report."""
+    installed.cmda(tmp_path, "data", "phantom", "data", "--source", "3", "--target", "3", "--test", "1")
+    experiment = {"preset": "demo", "data": {"root": "data"}, "translator": OWN, **LIGHT}
     grading = {"grader": "volumetrics", "baselines": {"source_only": False, "graders": []}}
     (tmp_path / "own-run.yaml").write_text(json.dumps({**experiment, **grading}))
     installed.cmda(tmp_path, "run", "own-run.yaml", "--out", "run")
