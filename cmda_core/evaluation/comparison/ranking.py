@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,6 @@ def _taus(full: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(taus, np.float64)
 
 
-def _middle(values: NDArray[np.float64], *, method: str) -> Interval:
-    low, high = np.quantile(values, [0.025, 0.975], method=method)  # type: ignore[call-overload]
+def _middle(values: NDArray[np.float64], *, method: Literal["nearest", "linear"]) -> Interval:
+    low, high = np.quantile(values, [0.025, 0.975], method=method)
     return Interval(float(low), float(high))
