@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _FUSED = ("cuda", "cpu")
 
+_VARIANTS = 64
+"""Of compiled code that are kept. Networks made of torch's own containers share one place for theirs, and
+each has some: with gradients and without, of the input too, for other sizes of a batch. Torch itself keeps 8,
+and then compiles no more."""
+
 
 @contextmanager
 def execution(config: AdversarialConfig, method: AdversarialMethod) -> Iterator[None]:
@@ -41,10 +46,13 @@ def execution(config: AdversarialConfig, method: AdversarialMethod) -> Iterator[
         for network in (method.generator, method.discriminator):
             if config.channels_last:
                 stack.enter_context(_channels_last(network))
+            if config.compile:
+                stack.enter_context(torch._dynamo.config.patch(cache_size_limit=_VARIANTS))
             # Batch norm in a discriminator would count images twice that are computed twice.
             repeated = config.checkpointing and network is method.generator
             for part in called_parts(network) if config.compile or repeated else ():
-                forward = torch.compile(part.forward) if config.compile else part.forward
+                # Few shapes occur, again and again: each gets code of its own.
+                forward = torch.compile(part.forward, dynamic=False) if config.compile else part.forward
                 _stand_in(
                     part, partial(checkpoint, forward, use_reentrant=False) if repeated else forward, stack
                 )

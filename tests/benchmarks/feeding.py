@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,7 +23,7 @@ import torch
 
 from cmda_core.protocols import TranslationData
 from cmda_core.run import Run
-from cmda_core.schema import Case, Cohort, Runtime
+from cmda_core.schema import Case, Cohort, Runtime, Task
 from cmda_core.training.adversarial import train_adversarial
 from cmda_core.training.prefetch import Prefetched
 from cmda_core.training.slices import SliceSampler
@@ -161,12 +162,21 @@ def draw_samples(folder: Path, count: int) -> None:
     print(f'{{"peak_mb": {peak_mb()}}}')  # read by the process that started this one
 
 
-def waiting(folder: Path, epochs: int) -> list[list[str]]:
-    """Share of the time of a demo-sized training in which the step waits for its sample."""
-    cohort = write_cases(folder, (96, 64, 24), 4)
-    from cmda_core.schema import Task
+DEMO_SHAPE = (96, 64, 24)
 
-    settings = demo_settings() | {
+
+def waiting(
+    folder: Path,
+    epochs: int,
+    runtime: Runtime,
+    *,
+    shape: tuple[int, int, int] = DEMO_SHAPE,
+    settings: Mapping[str, Any] | None = None,
+) -> list[list[str]]:
+    """Share of a training's time in which the step waits for its sample; the demo's by default."""
+    cohort = write_cases(folder, shape, 4)
+    settings = {
+        **(demo_settings() if settings is None else settings),
         "epochs": epochs,
         "gif_classes": 209,
         "save_every": 10_000,
@@ -186,13 +196,13 @@ def waiting(folder: Path, epochs: int) -> list[list[str]]:
 
     Prefetched.sample = timed  # type: ignore[method-assign]
     try:
-        run = Run(folder / "run", Runtime(device="cpu"))
+        run = Run(folder / "run", runtime)
         whole = _seconds(
             lambda: train_adversarial(method, TranslationData(cohort, cohort.images_alone()), config, run)
         )
     finally:
         Prefetched.sample = sample  # type: ignore[method-assign]
-    return [[str(len(waited)), f"{whole / len(waited):.2f}", f"{100 * sum(waited) / whole:.2f} %"]]
+    return [[str(len(waited)), f"{whole / len(waited):.3f}", f"{100 * sum(waited) / whole:.2f} %"]]
 
 
 def main() -> None:
@@ -215,7 +225,7 @@ def main() -> None:
             for row in compare(_made(folder / str(number)), shape, repeats)
         ]
         flat = memory(_made(folder / "memory"), (2, 4) if options.quick else (8, 64))
-        waits = waiting(_made(folder / "waiting"), 1 if options.quick else 10)
+        waits = waiting(_made(folder / "waiting"), 1 if options.quick else 10, Runtime(device="cpu"))
     finish(
         options,
         [

@@ -46,9 +46,9 @@ def msf_net() -> tuple[float, float]:
     return step.get_total_flops() / 1e12, translation.get_total_flops() / 1e12
 
 
-def nnu_net() -> tuple[float, float]:
-    """TFLOP of a training step, and of one tile of a prediction."""
-    network = PlainConvUNet(
+def nnu_net_network() -> nn.Module:
+    """The network that nnU-Net plans for such patches."""
+    return PlainConvUNet(
         1,
         6,
         (32, 64, 128, 256, 320, 320),
@@ -61,7 +61,12 @@ def nnu_net() -> tuple[float, float]:
         conv_bias=True,
         norm_op=nn.InstanceNorm3d,
         nonlin=nn.LeakyReLU,
-    ).to("meta")
+    )
+
+
+def nnu_net() -> tuple[float, float]:
+    """TFLOP of a training step, and of one tile of a prediction."""
+    network = nnu_net_network().to("meta")
     patch = torch.empty(BATCH, 1, *PATCH, device="meta")
     with FlopCounterMode(display=False) as step:
         network(patch).sum().backward()

@@ -75,13 +75,19 @@ class Ours:
         size: What to train.
         changes: Other settings.
         precision: As `Runtime.precision`.
+        device: ``cpu`` or ``cuda``.
     """
 
     def __init__(
-        self, size: Size, changes: Mapping[str, Any] | None = None, precision: str = "32-true"
+        self,
+        size: Size,
+        changes: Mapping[str, Any] | None = None,
+        precision: str = "32-true",
+        device: str = "cpu",
     ) -> None:
         self.config, self.method, _ = method_of(size, changes)
-        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+        fabric = Fabric(accelerator=device, devices=1, precision=precision)
+        self.method.to(fabric.device)
         self._step = AlternatingUpdates(self.method, self.config, 1000, fabric)
         self._execution = execution(self.config, self.method)
 
@@ -96,9 +102,10 @@ class Ours:
         return self._step(source, target, 1)
 
 
-def reference(size: Size) -> ReferenceStep:
+def reference(size: Size, device: str = "cpu") -> ReferenceStep:
     """The step of the authors, with networks of the same weights."""
     config, method, labels = method_of(size)
+    method.to(device)
     vgg = next((part.layers for name, part in method.named_children() if name == "_perceptual"), None)
     return ReferenceStep(config, method.generator, method.discriminator, labels, vgg)
 

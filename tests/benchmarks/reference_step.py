@@ -126,8 +126,8 @@ class ReferenceStep:
         return loss(images, wanted)
 
     def _perceptual(self, images: Tensor, wanted: Tensor) -> Tensor:
-        mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-        deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        mean = images.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        deviation = images.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
         one, two = (((images_ / 2 + 0.5) - mean) / deviation for images_ in (images, wanted))
         losses = []
         for layer in self._vgg or ():
