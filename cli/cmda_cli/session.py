@@ -91,9 +91,15 @@ def _progress() -> Iterator[Progress]:
 
 @contextmanager
 def _logging(verbose: bool) -> Iterator[None]:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    before = logging.root.manager.disable
+    if not verbose:
+        # Not by the levels of loggers: Lightning sets its own when it is imported, which is later than this.
+        logging.disable(logging.WARNING)
     with warnings.catch_warnings():
         if not verbose:
             warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        finally:
+            logging.disable(before)

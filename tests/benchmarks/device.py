@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,6 @@ from .operations import counted, networks_of
 
 PARTS = ("steps", "kernels", "waiting", "nnunet")
 PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
-PLAIN = "ours"
 MEASURED = {name: SIZES[name] for name in ("paper", "demo")}
 
 
@@ -42,87 +41,87 @@ class Way:
 
     Attributes:
         settings: Of ours; None is the reference.
-        precision: As `Runtime.precision`.
         tuned: Let cuDNN try its algorithms at every new shape and keep the fastest.
     """
 
     settings: Mapping[str, Any] | None
-    precision: str = "32-true"
     tuned: bool = False
 
 
 WAYS: Mapping[str, Way] = {
     "reference": Way(None),
-    PLAIN: Way({}),
-    "ours, tuned": Way({}, tuned=True),
-    "ours, `channels_last`": Way({"channels_last": True}),
-    "ours, `checkpointing`": Way({"checkpointing": True}),
-    "reference, bf16-mixed": Way(None, "bf16-mixed"),
-    "ours, bf16-mixed": Way({}, "bf16-mixed"),
-    "ours, bf16-mixed, tuned": Way({}, "bf16-mixed", tuned=True),
-    "ours, bf16-mixed, `channels_last`": Way({"channels_last": True}, "bf16-mixed"),
+    "ours": Way({}),
+    "tuned": Way({}, tuned=True),
+    "channels-last": Way({"channels_last": True}),
+    "checkpointing": Way({"checkpointing": True}),
+    "compile": Way({"compile": True}),
 }
-COMPILED: Mapping[str, Way] = {
-    "ours, `compile`": Way({"compile": True}),
-    "ours, bf16-mixed, `compile`": Way({"compile": True}, "bf16-mixed"),
-}
-"""Take minutes to begin."""
+SLOW_TO_BEGIN = {"compile"}
 
 
 @contextmanager
-def prepared(way: Way, size: Size, device: str) -> Iterator[Callable[[], object]]:
+def prepared(way: Way, precision: str, size: Size, device: str) -> Iterator[Callable[[], object]]:
     """A step that can be called, with networks on the device."""
     pair = [batch.to(torch.device(device)) for batch in batches(size)]
-    autocast = torch.autocast(device, torch.bfloat16, enabled=way.precision == "bf16-mixed")
+    way_settings, half = way.settings, precision == "bf16-mixed"
     with ExitStack() as stack:
-        if way.settings is None:
-            step: Any = reference(size, device)
-            stack.enter_context(autocast)
-        else:
-            step = stack.enter_context(Ours(size, way.settings, way.precision, device))
+        step: Any = (
+            reference(size, device)
+            if way_settings is None
+            else stack.enter_context(Ours(size, way_settings, precision, device))
+        )
 
         def call() -> object:
-            with torch.backends.cudnn.flags(enabled=True, benchmark=way.tuned, allow_tf32=True):
+            with ExitStack() as around:
+                around.enter_context(
+                    torch.backends.cudnn.flags(enabled=True, benchmark=way.tuned, allow_tf32=True)
+                )
+                if way_settings is None:  # ours sees to its precision itself
+                    around.enter_context(torch.autocast(device, torch.bfloat16, enabled=half))
                 return step(*pair)
 
         yield call
 
 
 def steps(
-    name: str, size: Size, device: str, ways: Mapping[str, Way], repeats: int, each: int
+    name: str, size: Size, device: str, ways: Sequence[str], repeats: int, each: int
 ) -> tuple[Table, Mapping[str, float]]:
-    """Time and memory of every way; also the seconds of ours at each precision."""
+    """Time and memory of every way at each precision; also the seconds of ours."""
     wait = _waiting_for(device)
+    works: dict[str, Work] = {}
+    gigabytes, first = {}, {}
     with ExitStack() as stack:
-        works: dict[str, Work] = {}
-        gigabytes, first = {}, {}
-        for label, way in ways.items():
+        for label, way, precision in _labelled(ways):
             held = _allocated(device)
             if device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
-            step = stack.enter_context(prepared(way, size, device))
+            step = stack.enter_context(prepared(WAYS[way], precision, size, device))
             first[label] = _seconds(lambda s=step: (s(), wait()))
             for _ in range(2):
                 step()
             gigabytes[label] = (_peak(device) - held) / 1e9
             works[label] = lambda s=step: ([s() for _ in range(each)], wait())
-        seconds = interleaved(works, repeats)
+        seconds = interleaved(works, repeats, warm=False)
+    baseline, *_ = works
     rows = [
         [
             label,
             f"{1000 * median(values) / each:.1f}",
-            f"{ratio(seconds, label, 'reference'):.2f}",
+            f"{ratio(seconds, label, baseline):.2f}",
             f"{gigabytes[label]:.2f}",
             f"{first[label]:.1f}",
         ]
         for label, values in seconds.items()
     ]
-    header = ["step", "ms", "share of the reference in float32", "peak GB", "first step, s"]
+    header = ["step", "ms", "share of the first row", "peak GB", "first step, s"]
     ours = {
-        precision: median(seconds[label]) / each
-        for precision, label in (("32-true", PLAIN), ("bf16-mixed", f"{PLAIN}, bf16-mixed"))
+        precision: median(seconds[label]) / each for label, way, precision in _labelled(ways) if way == "ours"
     }
     return Table(f"A training step of MSF-Net, {name}", header, rows), ours
+
+
+def _labelled(ways: Sequence[str]) -> list[tuple[str, str, str]]:
+    return [(f"{way}, {precision}", way, precision) for precision in PRECISIONS for way in ways]
 
 
 def rates(size: Size, device: str, seconds: Mapping[str, float]) -> Table:
@@ -131,9 +130,9 @@ def rates(size: Size, device: str, seconds: Mapping[str, float]) -> Table:
         pair = tuple(batch.to(torch.device(device)) for batch in batches(size))
         step = counted(ours, networks_of(ours.method), (pair[0], pair[1])).step
     rows = []
-    for precision, kind in PRECISIONS.items():
-        peak = convolution_rate(device, kind)
-        rate = step / seconds[precision]
+    for precision, taken in seconds.items():
+        peak = convolution_rate(device, PRECISIONS[precision])
+        rate = step / taken
         rows.append([precision, f"{rate / 1e12:.1f}", f"{peak / 1e12:.1f}", f"{rate / peak:.2f}"])
     header = ["precision", "TFLOP/s of our step", "of a large convolution", "share"]
     return Table(f"Share of the convolution peak, {step / 1e9:,.0f} GFLOP a step", header, rows)
@@ -153,15 +152,16 @@ def convolution_rate(device: str, kind: torch.dtype, repeats: int = 10) -> float
     return 2 * 9 * 256 * 256 * images * edge * edge / median(each)
 
 
-def kernels(size: Size, device: str, way: Way, each: int, most: int = 12) -> Table:
+def kernels(name: str, size: Size, device: str, precision: str, each: int, most: int = 12) -> Table:
     """Which kernels a step spends the device's time in, and how much of the time the device has work."""
     wait = _waiting_for(device)
-    with prepared(way, size, device) as step:
+    with prepared(WAYS["ours"], precision, size, device) as step:
         for _ in range(3):
             step()
         wait()
         plain = _seconds(lambda: ([step() for _ in range(each)], wait())) / each
-        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        activity = ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU
+        with profile(activities=[activity], acc_events=True) as profiler:
             for _ in range(each):
                 step()
             wait()
@@ -180,7 +180,7 @@ def kernels(size: Size, device: str, way: Way, each: int, most: int = 12) -> Tab
     count = sum(event.count for event in events) / each
     share = f"{100 * busy / plain:.0f} % of {1000 * plain:.1f} ms"
     rows.append(["all", f"{count:.0f}", f"{1000 * busy:.2f}", f"busy {share}"])
-    return Table("Kernels of a step", ["kernel", "calls", "ms", "share"], rows)
+    return Table(f"Kernels of a step, {name}, {precision}", ["kernel", "calls", "ms", "share"], rows)
 
 
 def feeding(device: str, *, quick: bool) -> Table:
@@ -194,7 +194,7 @@ def feeding(device: str, *, quick: bool) -> Table:
             runtime = Runtime(device=device, precision=precision)
             with tempfile.TemporaryDirectory() as folder:
                 found = waiting(
-                    Path(folder), 1 if quick else 50, runtime, shape=shape, settings=size.settings
+                    Path(folder), 1 if quick else 20, runtime, shape=shape, settings=size.settings
                 )
             rows += [[f"{name}, {precision}", *row] for row in found]
     return Table("Waiting for samples", ["size", "steps", "step, s", "waiting (goal < 5 %)"], rows)
@@ -246,26 +246,27 @@ def main() -> None:
     """Print the tables."""
     parser = arguments(__doc__)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: to try the script")
-    parser.add_argument("--compiled", action="store_true", help="also what `compile` brings, after minutes")
+    quick = [way for way in WAYS if way not in SLOW_TO_BEGIN]
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=quick, help="of doing a step")
+    parser.add_argument("--sizes", nargs="+", choices=list(MEASURED), default=list(MEASURED))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    finish(options, list(_tables(options)))
+    finish(options, _tables(options))
 
 
 def _tables(options: Any) -> Iterator[Table]:
-    device, each = options.device, 2 if options.quick else 10
-    sizes = {"small": QUICK} if options.quick else MEASURED
-    repeats = options.repeats or (2 if options.quick else 7)
+    device, each = options.device, 2 if options.quick else 5
+    sizes = {"small": QUICK} if options.quick else {name: MEASURED[name] for name in options.sizes}
+    repeats = options.repeats or (2 if options.quick else 5)
     for name, size in sizes.items():
         if "steps" in options.parts:
-            ways = {**WAYS, **(COMPILED if options.compiled else {})}
-            table, seconds = steps(name, size, device, ways, repeats, each)
+            table, seconds = steps(name, size, device, options.ways, repeats, each)
             yield table
             yield rates(size, device, seconds)
         if "kernels" in options.parts:
             for precision in PRECISIONS:
-                yield kernels(size, device, Way({}, precision), each)
+                yield kernels(name, size, device, precision, each)
     if "waiting" in options.parts:
         yield feeding(device, quick=options.quick)
     if "nnunet" in options.parts and not options.quick:

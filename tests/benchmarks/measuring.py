@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -91,17 +91,19 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def finish(options: argparse.Namespace, tables: Sequence[Table]) -> None:
-    """Print the tables, and write them to a file if asked for."""
+def finish(options: argparse.Namespace, tables: Iterable[Table]) -> None:
+    """Print each table as soon as there is one, and write all to a file if asked for."""
+    shown = []
     for table in tables:
         print(table.markdown(), flush=True)  # the result
+        shown.append(asdict(table))
     if options.json:
         content = {
             "command": " ".join(["python", "-m", Path(sys.argv[0]).stem, *sys.argv[1:]]),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "machine": machine(),
             "load": os.getloadavg(),
-            "tables": [asdict(table) for table in tables],
+            "tables": shown,
         }
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from joblib import Parallel, delayed
 from scipy.spatial.transform import Rotation
 
@@ -32,9 +33,12 @@ from cmda_crossmoda.trust import Agreement, concerns, is_doubtful
 SUBJECTS = 5
 LANDMARKS = np.array([[x, y, z] for x in (-45, 45) for y in (-40, 30) for z in (-20, 20)], float)
 FAILURE_MM = 3.0
+DEMO = Path(__file__).parents[2] / "cmda_core" / "presets" / "demo.yaml"
 SETTINGS = {
     "default": RegistrationConfig(),
-    "demo": RegistrationConfig(finest_mm=4.0, iterations=40),
+    "demo": RegistrationConfig.model_validate(
+        yaml.safe_load(DEMO.read_text(encoding="utf-8"))["preprocessor"]["registration"]
+    ),
 }
 
 

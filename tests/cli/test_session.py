@@ -1,7 +1,8 @@
-"""What a command says of threads that fail."""
+"""What a command says of threads that fail, and of what libraries log."""
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
@@ -37,3 +38,20 @@ def test_it_may_stumble_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
     fail(KeyError, "ExecutorManagerThread")
     assert told == []
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_libraries_log_is_shown_on_demand_alone(verbose: bool) -> None:
+    """Even by libraries that set level and handler of their own, when they are imported."""
+    shown: list[str] = []
+    library = logging.getLogger("library")
+    handler = logging.Handler()
+    handler.emit = lambda record: shown.append(record.getMessage())
+    library.addHandler(handler)
+    with session(verbose=verbose):
+        library.setLevel(logging.INFO)
+        library.info("Use a tuner!")
+        library.error("No memory.")
+    library.info("afterwards")
+    library.removeHandler(handler)
+    assert shown == [*["Use a tuner!"] * verbose, "No memory.", "afterwards"]

@@ -42,7 +42,8 @@ def msf_net(**settings: Any) -> tuple[AdversarialMethod, AdversarialConfig]:
 
 
 def cyclegan(**settings: Any) -> tuple[AdversarialMethod, AdversarialConfig]:
-    config = CycleGanConfig(channels=4, residual_blocks=1, discriminator_layers=1, **settings)
+    # Pools that are soon full: each image in them is waited for when a checkpoint is written.
+    config = CycleGanConfig(channels=4, residual_blocks=1, discriminator_layers=1, pool_size=2, **settings)
     return CycleGan(config), config
 
 

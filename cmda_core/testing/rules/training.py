@@ -15,7 +15,10 @@ from cmda_core.testing.cohorts import HIDDEN
 from cmda_core.testing.subject import Answers, CountingProgress, Interruption, Subject
 
 _DEVICES_AGREE = 0.05
-"""Largest difference between the answers of the CPU and of an accelerator, whose arithmetic differs."""
+"""Largest usual difference between the answers of the CPU and of an accelerator, whose arithmetic differs."""
+
+_FEW = 0.01
+"""Share of the values that may differ by more: what a threshold cuts off changes at once."""
 
 
 def learns(subject: Subject) -> None:
@@ -137,10 +140,10 @@ def works_on_the_accelerator(subject: Subject) -> None:
             bool(np.isfinite(values).all()), f"{name} on {device}: not finite.", "Look for mixed precision."
         )
         if values.dtype.kind == "f":
-            away = float(np.abs(values - here[name]).max())
+            away = np.abs(values - here[name])
             expect(
-                away <= _DEVICES_AGREE,
-                f"{name}: {device} and CPU differ by up to {away:.3g}.",
+                float((away <= _DEVICES_AGREE).mean()) >= 1 - _FEW,
+                f"{name}: {device} and CPU differ by up to {away.max():.3g}.",
                 "Compute in the same way on both.",
             )
 

@@ -34,6 +34,7 @@ def _gradients(**options: bool) -> dict[str, torch.Tensor]:
     return {name: parameter.grad for name, parameter in method.named_parameters()}
 
 
+@pytest.mark.filterwarnings(r"ignore:The \.grad attribute of a Tensor:UserWarning")  # by torch.compile
 @pytest.mark.parametrize(
     "option", ["channels_last", "checkpointing", pytest.param("compile", marks=pytest.mark.slow)]
 )
