@@ -95,7 +95,7 @@ class Run:
 
     @cached_property
     def fabric(self) -> Fabric:
-        """Lightning Fabric, launched on the run's device; torch threads are set as asked for."""
+        """Lightning Fabric, launched on the run's device; torch's threads and algorithms are as asked for."""
         # Libraries that are imported here for the first time draw from Python's generator: what was
         # seeded before must not depend on whether this is the first training of the process.
         state = random.getstate()

@@ -76,13 +76,15 @@ def placed_fabric(runtime: Runtime, place: Place) -> Fabric:
     """A launched Fabric: of one device, or of one of those that share a training.
 
     Args:
-        runtime: Device, precision, threads.
+        runtime: Device, precision, threads, algorithms.
         place: Of this process; its group is joined if it is not alone.
     """
     import torch
 
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
+    if runtime.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
     together = place.size > 1
     fabric = Fabric(
         accelerator=runtime.device,

@@ -101,7 +101,10 @@ class Runtime(PluginConfig):
     """Arithmetic of the training."""
 
     seed: int = Field(default=0, ge=0)
-    """Same seed, same machine: same result."""
+    """Same seed, same machine: same result; on GPUs to rounding, unless ``deterministic``."""
+
+    deterministic: bool = False
+    """On GPUs, use algorithms that give the same bits every time, where torch has such. CPUs always do."""
 
     threads: int = Field(default=0, ge=0)
     """Torch threads per process; 0 leaves it to torch."""

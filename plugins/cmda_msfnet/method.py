@@ -45,7 +45,8 @@ class MsfNetMethod(AdversarialMethod):
         self, source: SliceBatch, target: SliceBatch
     ) -> tuple[Mapping[str, Tensor], Translations]:
         real_1, real_2 = source.images, target.images
-        features = self.generator.encoder(torch.cat([real_1, real_2]))
+        real = torch.cat([real_1, real_2])
+        features = self.generator.encoder(real)
         recovered_1, fake_1 = _split(self.generator.to_source(features), len(real_1))
         fake_2, recovered_2 = _split(self.generator.to_target(features), len(real_1))
         back_1, back_2 = _split(self.generator.encoder(torch.cat([fake_2, fake_1])), len(real_1))
@@ -59,9 +60,9 @@ class MsfNetMethod(AdversarialMethod):
             "adversarial": self._adversarial(fake_1, fake_2),
         }
         if self._perceptual is not None:
-            terms["perceptual"] = self._config.perceptual_weight * (
-                self._perceptual(recovered_1, real_1) + self._perceptual(recovered_2, real_2)
-            )
+            recovered = torch.cat([recovered_1, recovered_2])
+            # Two means, added, are twice the mean of both: batches of the modalities have the same size.
+            terms["perceptual"] = 2 * self._config.perceptual_weight * self._perceptual(recovered, real)
         supervised = [features[: len(real_1)]]
         if self._config.proxy_on_cycled:
             supervised.append(back_1)

@@ -30,7 +30,7 @@ from .measuring import Table, Work, arguments, finish, interleaved, ratio
 from .msfnet_cases import QUICK, SIZES, Ours, Size, batches, reference
 from .operations import counted, networks_of
 
-PARTS = ("steps", "kernels", "waiting", "nnunet")
+PARTS = ("steps", "kernels", "recorded", "waiting", "nnunet")
 PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 MEASURED = {name: SIZES[name] for name in ("paper", "demo")}
 
@@ -183,6 +183,39 @@ def kernels(name: str, size: Size, device: str, precision: str, each: int, most:
     return Table(f"Kernels of a step, {name}, {precision}", ["kernel", "calls", "ms", "share"], rows)
 
 
+def recorded(sizes: Mapping[str, Size], each: int) -> Table:
+    """Steps as they are, kernel by kernel, and recorded once as a CUDA graph and replayed.
+
+    An experiment: replayed, the rate of learning and all that is drawn at random stay what they were.
+    """
+    rows = []
+    for name, size in sizes.items():
+        pair = [batch.to(torch.device("cuda")) for batch in batches(size)]
+        for precision in PRECISIONS:
+            with Ours(size, {}, precision, "cuda") as ours:
+                for optimizer in ours.optimizers:
+                    for group in optimizer.param_groups:
+                        group["capturable"] = True
+                aside = torch.cuda.Stream()
+                aside.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(aside):
+                    for _ in range(4):
+                        ours(*pair)
+                torch.cuda.current_stream().wait_stream(aside)
+                plain = _per_step(lambda o=ours, p=pair: o(*p), each)
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    ours(*pair)
+                replayed = _per_step(graph.replay, each)
+            rows.append([f"{name}, {precision}", f"{1000 * plain:.1f}", f"{1000 * replayed:.1f}"])
+    return Table("A step as a CUDA graph", ["size", "kernel by kernel, ms", "replayed, ms"], rows)
+
+
+def _per_step(step: Work, each: int) -> float:
+    torch.cuda.synchronize()
+    return _seconds(lambda: ([step() for _ in range(each)], torch.cuda.synchronize())) / each
+
+
 def feeding(device: str, *, quick: bool) -> Table:
     """How long trainings wait for their samples from disk."""
     rows = []
@@ -267,6 +300,8 @@ def _tables(options: Any) -> Iterator[Table]:
         if "kernels" in options.parts:
             for precision in PRECISIONS:
                 yield kernels(name, size, device, precision, each)
+    if "recorded" in options.parts and device == "cuda":
+        yield recorded(sizes, 2 * each)
     if "waiting" in options.parts:
         yield feeding(device, quick=options.quick)
     if "nnunet" in options.parts and not options.quick:

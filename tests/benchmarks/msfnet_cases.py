@@ -11,6 +11,7 @@ import torch
 import yaml
 from lightning.fabric import Fabric
 from torch import Tensor
+from torch.optim import Optimizer
 
 from cmda_core.schema import Task
 from cmda_core.training.execution import execution
@@ -90,6 +91,11 @@ class Ours:
         self.method.to(fabric.device)
         self._step = AlternatingUpdates(self.method, self.config, 1000, fabric)
         self._execution = execution(self.config, self.method)
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """Of the generator and of the discriminator."""
+        return list(self._step.trainable.optimizers.values())
 
     def __enter__(self) -> Ours:
         self._execution.__enter__()

@@ -70,3 +70,15 @@ def test_learns_what_the_cpu_learns(
     )
     assert len(expected) >= 3 * 5
     pd.testing.assert_series_equal(found, expected, rtol=tolerance, atol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("make", [msf_net, cyclegan])
+def test_deterministic_trainings_give_the_same_bits(make: Any, device: Any, tmp_path: Path) -> None:
+    runtime = Runtime(device=device, deterministic=True)
+    try:
+        first, second = (losses(make, tmp_path / name, runtime) for name in ("first", "second"))
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert first.equals(second)

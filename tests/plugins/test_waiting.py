@@ -72,7 +72,9 @@ def test_more_steps_do_not_wait_more_often(make: Any, tmp_path: Path) -> None:
         method, config = make(epochs=epochs, log_every=1000, save_every=1000, ema=0.9)
         run = Run(tmp_path / str(epochs), Runtime(device="cuda"))
         data = unpaired(tmp_path / f"data{epochs}")
-        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch says that the mode is a prototype
+            torch.cuda.set_sync_debug_mode("warn")
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")

@@ -40,9 +40,15 @@ def test_single_precision_is_kept_to_five_digits() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_stands_in_for_a_layer(mode: str, bias: bool) -> None:
     layer = nn.Conv2d(128, 128, 3, padding=1, padding_mode=mode, bias=bias).double()
-    features = _draw(1, 128, 8, 9)
     assert suits(layer)
+    features = _draw(1, 128, 24, 25)
     torch.testing.assert_close(forward_of(layer)(features), layer(features), rtol=1e-10, atol=1e-10)
+
+
+def test_few_pixels_are_left_to_the_layer() -> None:
+    layer = nn.Conv2d(128, 128, 3, padding=1)
+    features = _draw(3, 128, 8, 9, dtype=torch.float32)
+    assert torch.equal(forward_of(layer)(features), layer(features))
 
 
 def test_layers_that_do_not_suit() -> None:

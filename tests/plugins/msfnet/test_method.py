@@ -146,14 +146,14 @@ def test_gradients_reach_the_generator_and_only_it(tiny: dict[str, Any]) -> None
 def test_perceptual_term_is_weighted(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     class Stub(nn.Module):
         def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
-            return (images - wanted).square().sum()
+            return (images - wanted).square().mean()
 
     monkeypatch.setattr("cmda_msfnet.method.PerceptualLoss", lambda *_, **__: Stub())
     method = _method({**tiny, "perceptual": "random-vgg"})
     source, target = _batches()
     terms, _ = method.generator_losses(source, target)
     paper = _Passes(method, source.images, target.images)
-    gaps = (paper.recovered_1 - paper.i1).square().sum() + (paper.recovered_2 - paper.i2).square().sum()
+    gaps = (paper.recovered_1 - paper.i1).square().mean() + (paper.recovered_2 - paper.i2).square().mean()
     assert terms["perceptual"].item() == pytest.approx(0.01 * gaps.item(), rel=1e-9)
 
 
