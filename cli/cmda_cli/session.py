@@ -61,17 +61,19 @@ def session(
 def _calm_threads() -> Iterator[None]:
     """Say nothing of the thread of joblib that stumbles over work which an interrupt took from it."""
     before = threading.excepthook
+    stopped = False
 
     def tell(failed: threading.ExceptHookArgs) -> None:
         name = failed.thread and failed.thread.name
-        if not (name == "ExecutorManagerThread" and failed.exc_type is KeyError):
+        if not (name == "ExecutorManagerThread" and (stopped or failed.exc_type is KeyError)):
             before(failed)
 
     threading.excepthook = tell
     try:
         yield
     except KeyboardInterrupt:
-        raise  # the thread may stumble for as long as the process lives
+        stopped = True  # the thread may stumble for as long as the process lives, over anything
+        raise
     except BaseException:
         threading.excepthook = before
         raise

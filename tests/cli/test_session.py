@@ -37,7 +37,9 @@ def test_it_may_stumble_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(typer.Exit), session():
         raise KeyboardInterrupt
     fail(KeyError, "ExecutorManagerThread")
-    assert told == []
+    fail(OSError, "ExecutorManagerThread")
+    fail(OSError, "another")
+    assert told == ["another"]
 
 
 @pytest.mark.parametrize("verbose", [False, True])
