@@ -35,13 +35,13 @@ STAGES = (
         transform="rigid", resolution_mm=8.0, sampling=1.0, maximum_step_mm=8.0, minimum_step=1e-3
     ),
     RegistrationStage(
-        transform="affine", resolution_mm=8.0, sampling=1.0, maximum_step_mm=4.0, minimum_step=1e-4
+        transform="affine", resolution_mm=8.0, sampling=1.0, maximum_step_mm=4.0, minimum_step=1e-3
     ),
     RegistrationStage(
-        transform="affine", resolution_mm=4.0, sampling=0.5, maximum_step_mm=2.0, minimum_step=1e-4
+        transform="affine", resolution_mm=4.0, sampling=0.25, maximum_step_mm=2.0, minimum_step=1e-3
     ),
     RegistrationStage(
-        transform="affine", resolution_mm=2.0, sampling=0.15, maximum_step_mm=1.0, minimum_step=1e-4
+        transform="affine", resolution_mm=2.0, sampling=0.075, maximum_step_mm=1.0, minimum_step=5e-4
     ),
 )
 
@@ -99,11 +99,12 @@ class RegistrationConfig(PluginConfig):
     registration error in our measurements (1.9 instead of 1.3 mm on a head with local deformation)."""
 
     stages: tuple[RegistrationStage, ...] = Field(default=STAGES, min_length=1)
-    """From coarse to fine. The paper does not give its own."""
+    """From coarse to fine. The paper does not give its own. Twice the samples and shorter last steps took
+    more than twice the time for 0.02 mm on phantom heads."""
 
     finest_mm: float = Field(default=2.0, gt=0)
-    """Stages at a finer resolution than this are left out, mm. At 4, a registration takes a third of the
-    time and ended within 0.7 mm of the full one on phantom heads."""
+    """Stages at a finer resolution than this are left out, mm. At 4, a registration takes half the time; its
+    error on phantom heads was 0.6 instead of 0.1 mm, and 1.1 at most."""
 
     iterations: int = Field(default=100, ge=1)
     """Most steps of the optimiser per stage."""

@@ -296,7 +296,8 @@ def _tables(options: Any) -> Iterator[Table]:
         if "steps" in options.parts:
             table, seconds = steps(name, size, device, options.ways, repeats, each)
             yield table
-            yield rates(size, device, seconds)
+            if seconds:
+                yield rates(size, device, seconds)
         if "kernels" in options.parts:
             for precision in PRECISIONS:
                 yield kernels(name, size, device, precision, each)

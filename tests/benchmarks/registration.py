@@ -25,7 +25,7 @@ from cmda_core.datasets.phantom.dataset import SOURCE_FOLDER, TEST_FOLDER, Plan,
 from cmda_core.datasets.phantom.presets import PRESETS
 from cmda_core.volumes import Volume, read_volume
 from cmda_core.volumes.geometry import Matrix, to_mm
-from cmda_crossmoda.config import RegistrationConfig
+from cmda_crossmoda.config import STAGES, RegistrationConfig
 from cmda_crossmoda.registration import Registration, register
 from cmda_crossmoda.retry import register_again
 from cmda_crossmoda.trust import Agreement, concerns, is_doubtful
@@ -34,8 +34,15 @@ SUBJECTS = 5
 LANDMARKS = np.array([[x, y, z] for x in (-45, 45) for y in (-40, 30) for z in (-20, 20)], float)
 FAILURE_MM = 3.0
 DEMO = Path(__file__).parents[2] / "cmda_core" / "presets" / "demo.yaml"
+DENSE = [
+    {"sampling": min(1.0, 2 * stage.sampling), "minimum_step": 1e-3 if stage.transform == "rigid" else 1e-4}
+    for stage in STAGES
+]
 SETTINGS = {
     "default": RegistrationConfig(),
+    "dense": RegistrationConfig(
+        stages=tuple(stage.model_copy(update=dense) for stage, dense in zip(STAGES, DENSE, strict=True))
+    ),
     "demo": RegistrationConfig.model_validate(
         yaml.safe_load(DEMO.read_text(encoding="utf-8"))["preprocessor"]["registration"]
     ),
