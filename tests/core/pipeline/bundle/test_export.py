@@ -51,7 +51,7 @@ def test_nothing_of_this_machine_is_in_it(exported: Path, trained: Path, dataset
         experiment = json.loads(archive.read("bundle.json"))["experiment"]
     assert [text for text in texts if str(dataset) in text or str(trained) in text] == []
     assert "data" not in experiment
-    assert set(experiment["runtime"]) == {"precision", "seed"}
+    assert set(experiment["runtime"]) == {"precision", "seed", "deterministic"}
 
 
 def test_settings_that_are_paths_are_left_out(run: Path, registry: Registry, tmp_path: Path) -> None:
