@@ -43,11 +43,11 @@ def execution(config: AdversarialConfig, method: AdversarialMethod) -> Iterator[
             for layer in method.modules():
                 if suits(layer):
                     _stand_in(layer, forward_of(layer), stack)
+        if config.compile:
+            stack.enter_context(torch._dynamo.config.patch(cache_size_limit=_VARIANTS))
         for network in (method.generator, method.discriminator):
             if config.channels_last:
                 stack.enter_context(_channels_last(network))
-            if config.compile:
-                stack.enter_context(torch._dynamo.config.patch(cache_size_limit=_VARIANTS))
             # Batch norm in a discriminator would count images twice that are computed twice.
             repeated = config.checkpointing and network is method.generator
             for part in called_parts(network) if config.compile or repeated else ():

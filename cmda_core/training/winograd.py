@@ -65,7 +65,7 @@ def forward_of(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
 
     def forward(features: Tensor) -> Tensor:
-        few = features[:, 0].numel() < _FEWEST_PIXELS
+        few = features.numel() < _FEWEST_PIXELS * layer.in_channels
         if few or features.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return nn.Conv2d.forward(layer, features)
         output = convolve(functional.pad(features, (1, 1, 1, 1), mode=mode), layer.weight)
